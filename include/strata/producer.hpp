@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Producer: the one writer of a store.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "strata/batch.hpp"
+#include "strata/store.hpp"
+#include "strata/types.hpp"
+
+namespace strata {
+
+namespace producer_impl {
+class Store;
+}
+
+struct ProducerOptions {
+    std::filesystem::path base_path = default_base_path();
+    /// Total memory of the store, index and bookkeeping included; never passed. At least 64 KiB plus
+    /// 64 KiB for each dimension will be used.
+    std::uint64_t memory_limit = 280_MiB;
+    /// Address space that each region reserves (no memory): no region can grow beyond it. A multiple
+    /// of 4096 up to 1 TiB. Fixed when a store is created.
+    std::uint64_t region_max_bytes = 16_GiB;
+    /// How many earlier generations stay readable through Consumer::snapshot(generation): 0 to 255.
+    std::uint32_t retain = 0;
+    /// `create` only: take the place of an existing store whose producer is gone.
+    bool replace = false;
+};
+
+/// Counters of one producer since it opened the store, and the state of the store. In bytes where
+/// not said otherwise.
+struct ProducerStats {
+    Generation generation = 0;
+    std::uint64_t epoch = 0;               ///< reclamation clock
+    std::uint64_t memory_limit = 0;
+    std::uint64_t committed_bytes = 0;     ///< memory that all files hold now; never above the limit
+    std::uint64_t live_bytes = 0;          ///< blocks that the current generation uses
+    std::uint64_t limbo_bytes = 0;         ///< retired blocks that wait for readers or for reuse
+    std::uint64_t layers = 0;
+    std::uint64_t dimensions = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t allocations = 0;
+    std::uint64_t deallocations = 0;
+    std::uint64_t allocation_failures = 0;
+};
+
+/// Creates or opens a store for writing. There is one producer per store at a time, in any process;
+/// the kernel drops its lock however it dies, and the next one carries on from the last published
+/// generation in the same files, unnoticed by attached consumers.
+///
+/// Thread safety: all members but assignment and destruction may be called from any thread at once;
+/// commits are serial. Fork: a child cannot use an inherited Producer (wrong_process).
+class Producer {
+public:
+    /// A new store; never leaves half a store behind. Throws store_exists, producer_active (with
+    /// `replace`), invalid_name, invalid_argument, permission_denied, no_space, limit_exceeded, system.
+    static Producer create(std::string_view name, const ProducerOptions& options = {});
+    /// An existing store: takes over where the last producer stopped. Throws store_not_found,
+    /// producer_active (with the pid of the other), corrupt, truncated, format_version, ...
+    static Producer open(std::string_view name, const ProducerOptions& options = {});
+    static Producer open_or_create(std::string_view name, const ProducerOptions& options = {});
+
+    Producer(Producer&&) noexcept;
+    Producer& operator=(Producer&&) noexcept;
+    Producer(const Producer&) = delete;
+    Producer& operator=(const Producer&) = delete;
+    /// Releases the lock and wakes waiting consumers, who see `producer_gone`. The store stays.
+    ~Producer();
+
+    /// A new, empty batch.
+    Batch batch();
+
+    /// The last published generation.
+    Generation generation() const noexcept;
+    std::uint64_t memory_limit() const noexcept;
+    /// Raises or lowers the limit. Throws invalid_argument if more than `bytes` is in use even after
+    /// reclaiming and trimming; the limit is unchanged then.
+    void set_memory_limit(std::uint64_t bytes);
+    ProducerStats stats() const;
+
+    /// Frees what no reader needs any more, without waiting for the threshold that triggers it
+    /// anyway. Returns the bytes that became reusable.
+    std::uint64_t reclaim();
+    /// `reclaim`, then gives free memory back to the system. Returns bytes given back.
+    std::uint64_t trim();
+
+    const std::string& name() const noexcept;
+    /// The store's directory.
+    const std::filesystem::path& path() const noexcept;
+
+private:
+    explicit Producer(std::shared_ptr<producer_impl::Store> store) noexcept;
+    std::shared_ptr<producer_impl::Store> store_;
+};
+
+}  // namespace strata

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshot: one generation of the whole store, unchanged for as long as the object lives.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "strata/dimension_range.hpp"
+#include "strata/layer.hpp"
+#include "strata/types.hpp"
+
+namespace strata {
+
+namespace consumer_impl {
+struct View;
+struct Access;
+}  // namespace consumer_impl
+
+/// What a snapshot knows about one dimension.
+struct DimensionInfo {
+    Dimension dimension = 0;
+    std::string name{};
+    std::uint64_t layers = 0;           ///< number of layers
+    std::uint64_t live_bytes = 0;       ///< bytes of blocks that this generation uses, index included
+    std::uint64_t committed_bytes = 0;  ///< bytes of memory that the region file had been given
+    Generation generation = 0;          ///< last generation that changed this dimension
+};
+
+/// A consistent view of every layer of every dimension, as published by one `crystallize`.
+///
+/// While it lives, the process holds a pin (a shared kernel lock) that keeps its blocks from being
+/// reused; so let go of old snapshots. It may outlive its Consumer.
+/// Thread safety: const members may be called from any thread at once; copying is thread-safe;
+/// assignment and destruction need exclusive access to that object, as with std::shared_ptr.
+/// Fork safety: a child may go on reading the snapshots that it inherits.
+class Snapshot {
+public:
+    /// An empty snapshot: finds nothing, generation 0.
+    Snapshot() noexcept = default;
+    Snapshot(const Snapshot& other) noexcept;
+    Snapshot(Snapshot&& other) noexcept : view_(std::exchange(other.view_, nullptr)) {}
+    Snapshot& operator=(const Snapshot& other) noexcept;
+    Snapshot& operator=(Snapshot&& other) noexcept;
+    ~Snapshot();
+
+    explicit operator bool() const noexcept { return view_ != nullptr; }
+
+    Generation generation() const noexcept;
+    /// When the producer published it (its CLOCK_REALTIME).
+    std::chrono::system_clock::time_point published_at() const noexcept;
+    std::uint64_t layer_count() const noexcept;
+    std::uint64_t dimension_count() const noexcept;
+
+    /// The layer, or an empty Layer if there is none. Zero-copy, no lock, no atomic
+    /// read-modify-write, no allocation once the dimension has been touched in this process (the
+    /// first touch maps its region). A region that cannot be mapped, or index bytes that contradict
+    /// the format, also give an empty Layer; `get` says why. A few nanoseconds.
+    Layer find(LayerId id) const noexcept;
+    /// The layer that was put under this name; compares the stored name.
+    Layer find(Dimension dimension, std::string_view name) const noexcept;
+    /// `out[i] = find(ids[i])` for all i, with the memory latency of the look-ups overlapped: up to
+    /// several times faster than one by one when the data is larger than the caches.
+    /// Precondition: out.size() >= ids.size().
+    void find(std::span<const LayerId> ids, std::span<Layer> out) const noexcept;
+
+    /// As `find`, but throws: dimension_not_found, layer_not_found, corrupt, truncated,
+    /// permission_denied, not_trusted.
+    Layer get(LayerId id) const;
+    Layer get(Dimension dimension, std::string_view name) const;
+
+    /// The layers of one dimension in ascending order of layer number; empty if the dimension has
+    /// none. Throws dimension_not_found, or what `get` throws for a damaged region.
+    DimensionRange dimension(Dimension dimension) const;
+    bool has_dimension(Dimension dimension) const noexcept;
+    /// All dimensions, ascending. Throws corrupt. O(dimensions).
+    std::vector<DimensionInfo> dimensions() const;
+
+    void swap(Snapshot& other) noexcept { std::swap(view_, other.view_); }
+
+private:
+    friend struct consumer_impl::Access;
+    explicit Snapshot(consumer_impl::View* view) noexcept : view_(view) {}
+
+    consumer_impl::View* view_ = nullptr;
+};
+
+}  // namespace strata

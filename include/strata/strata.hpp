@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that a user of strata needs, in one include.
+#pragma once
+
+#include "strata/batch.hpp"            // IWYU pragma: export
+#include "strata/changes.hpp"          // IWYU pragma: export
+#include "strata/consumer.hpp"         // IWYU pragma: export
+#include "strata/core_dimensions.hpp"  // IWYU pragma: export
+#include "strata/error.hpp"            // IWYU pragma: export
+#include "strata/layer.hpp"            // IWYU pragma: export
+#include "strata/producer.hpp"         // IWYU pragma: export
+#include "strata/snapshot.hpp"         // IWYU pragma: export
+#include "strata/store.hpp"            // IWYU pragma: export
+#include "strata/types.hpp"            // IWYU pragma: export
