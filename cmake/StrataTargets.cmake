@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# What every target of this project has in common. Set per target, never globally, so that a project
+# that takes strata in with add_subdirectory() or FetchContent keeps its own flags.
+
+find_package(Threads REQUIRED)
+
+set(strata_sanitizer_flags "")
+if(STRATA_SANITIZER STREQUAL "address")
+  set(strata_sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+elseif(STRATA_SANITIZER STREQUAL "thread")
+  set(strata_sanitizer_flags -fsanitize=thread -fno-omit-frame-pointer)
+elseif(NOT STRATA_SANITIZER STREQUAL "")
+  message(FATAL_ERROR
+    "STRATA_SANITIZER is '${STRATA_SANITIZER}'; it may be empty, 'address' or 'thread'")
+endif()
+
+function(strata_target_defaults target)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_STANDARD_REQUIRED ON)
+  target_compile_features(${target} PRIVATE cxx_std_20)
+  if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    target_compile_options(${target} PRIVATE
+      -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${STRATA_WERROR}>:-Werror>
+      ${strata_sanitizer_flags})
+    target_link_options(${target} PRIVATE ${strata_sanitizer_flags})
+  endif()
+endfunction()
+
+# strata_library(ipc) declares strata_ipc, alias strata::ipc. Its folder then lists the sources with
+# target_sources(). Inside the project, headers are included by their path from the root.
+function(strata_library name)
+  set(target strata_${name})
+  add_library(${target} ${PROJECT_SOURCE_DIR}/include/strata/version.hpp)
+  add_library(strata::${name} ALIAS ${target})
+  strata_target_defaults(${target})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC strata_headers PRIVATE $<BUILD_INTERFACE:Boost::headers>)
+  set_target_properties(${target} PROPERTIES
+    EXPORT_NAME ${name}
+    LINKER_LANGUAGE CXX
+    POSITION_INDEPENDENT_CODE ON
+    VERSION ${PROJECT_VERSION}
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  if(STRATA_POPCNT AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$"
+      AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    # Without it std::popcount, the heart of the index, is a table look-up. Present in every x86-64
+    # CPU since 2008 (Nehalem, Barcelona).
+    target_compile_options(${target} PRIVATE -mpopcnt)
+  endif()
+endfunction()
+
+# A program of ours, in <build>/bin.
+function(strata_program name)
+  add_executable(${name} ${ARGN})
+  strata_target_defaults(${name})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
