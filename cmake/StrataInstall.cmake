@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything a user needs: headers, libraries, find_package(strata), pkg-config.
+include(CMakePackageConfigHelpers)
+
+set(strata_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/strata)
+
+install(TARGETS strata_headers strata_ipc strata_producer strata_consumer strata
+  EXPORT strata
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/strata
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
+install(EXPORT strata
+  NAMESPACE strata:: FILE strata-targets.cmake DESTINATION ${strata_cmake_dir})
+
+configure_package_config_file(
+  ${PROJECT_SOURCE_DIR}/cmake/strata-config.cmake.in ${PROJECT_BINARY_DIR}/strata-config.cmake
+  INSTALL_DESTINATION ${strata_cmake_dir}
+  NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a minor version may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/strata-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES
+  ${PROJECT_BINARY_DIR}/strata-config.cmake ${PROJECT_BINARY_DIR}/strata-config-version.cmake
+  DESTINATION ${strata_cmake_dir})
+
+# The .pc file finds its prefix from its own place, so an installed tree can be moved.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(strata_pc_prefix ${CMAKE_INSTALL_PREFIX})
+  set(strata_pc_libdir ${CMAKE_INSTALL_FULL_LIBDIR})
+  set(strata_pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+  file(RELATIVE_PATH strata_pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" strata_pc_prefix "\${pcfiledir}/${strata_pc_up}")
+  set(strata_pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(strata_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+configure_file(${PROJECT_SOURCE_DIR}/cmake/strata.pc.in ${PROJECT_BINARY_DIR}/strata.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/strata.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+cmake_minimum_required(VERSION 3.25)
+# cmake -DKIND=... -DWORK=... -P run.cmake: builds one consumer project from nothing and runs it.
+#   find_package, pkg_config: against the tree installed in PREFIX
+#   fetch_content: from the sources in STRATA_SOURCE_DIR, as shared libraries
+
+function(run)
+  execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+set(ENV{CXXFLAGS} "")
+set(here ${CMAKE_CURRENT_LIST_DIR})
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK}/stores)
+
+if(KIND STREQUAL "pkg_config")
+  file(GLOB_RECURSE pc ${PREFIX}/strata.pc)
+  cmake_path(GET pc PARENT_PATH pc_dir)
+  set(ENV{PKG_CONFIG_PATH} ${pc_dir})
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs strata
+    OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${CXX} -std=c++20 ${here}/main.cpp -o ${WORK}/hello ${flags})
+elseif(KIND STREQUAL "find_package")
+  run(${CMAKE_COMMAND} -G Ninja -S ${here}/find_package -B ${WORK} -DCMAKE_CXX_COMPILER=${CXX}
+    -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+  run(${CMAKE_COMMAND} --build ${WORK})
+elseif(KIND STREQUAL "fetch_content")
+  run(${CMAKE_COMMAND} -G Ninja -S ${here}/fetch_content -B ${WORK} -DCMAKE_CXX_COMPILER=${CXX}
+    -DSTRATA_SOURCE_DIR=${STRATA_SOURCE_DIR} -DBUILD_SHARED_LIBS=ON)
+  run(${CMAKE_COMMAND} --build ${WORK})
+else()
+  message(FATAL_ERROR "KIND is '${KIND}'")
+endif()
+
+run(${WORK}/hello ${WORK}/stores)
