@@ -2,7 +2,8 @@
 // The main() of every test program: doctest's, with three gaps closed.
 //  - A filter that matches no test case fails instead of passing silently.
 //  - A child process that leaves its test case ends there instead of running the remaining tests.
-//  - A program whose every test case was skipped (tests/skip.hpp) exits 77: ctest reports "Skipped".
+//  - A program whose every test case was skipped (tests/skip.hpp) exits 77: ctest reports
+//  "Skipped".
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <cstdio>
 #include <string>

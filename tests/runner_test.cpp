@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tests of the test runner itself (tests/main.cpp): each starts this very program again with a filter.
+// Tests of the test runner itself (tests/main.cpp): each starts this very program again with a
+// filter.
 #include <cstdlib>
 #include <string>
 #include <sys/wait.h>

@@ -12,7 +12,8 @@ void report_skip(const std::string& reason);
 }  // namespace strata::test
 
 /// Leaves the test case as skipped when `condition` holds. If that happens to every test case of a
-/// program, ctest shows it as "Skipped": so keep test cases that need root in a program of their own.
+/// program, ctest shows it as "Skipped": so keep test cases that need root in a program of their
+/// own.
 #define STRATA_SKIP_IF(condition, reason)        \
     do {                                         \
         if (condition) {                         \

@@ -2,7 +2,8 @@
 #pragma once
 
 /// @file
-/// The version of these headers. The number itself is set in the top CMakeLists.txt; a test compares.
+/// The version of these headers. The number itself is set in the top CMakeLists.txt; a test
+/// compares.
 
 #define STRATA_VERSION_MAJOR 0
 #define STRATA_VERSION_MINOR 1
