@@ -24,11 +24,11 @@ if(KIND STREQUAL "pkg_config")
 elseif(KIND STREQUAL "find_package")
   run(${CMAKE_COMMAND} -G Ninja -S ${here}/find_package -B ${WORK} -DCMAKE_CXX_COMPILER=${CXX}
     -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
-  run(${CMAKE_COMMAND} --build ${WORK})
+  run(${CMAKE_COMMAND} --build ${WORK} -j 2)
 elseif(KIND STREQUAL "fetch_content")
   run(${CMAKE_COMMAND} -G Ninja -S ${here}/fetch_content -B ${WORK} -DCMAKE_CXX_COMPILER=${CXX}
     -DSTRATA_SOURCE_DIR=${STRATA_SOURCE_DIR} -DBUILD_SHARED_LIBS=ON)
-  run(${CMAKE_COMMAND} --build ${WORK})
+  run(${CMAKE_COMMAND} --build ${WORK} -j 2)
 else()
   message(FATAL_ERROR "KIND is '${KIND}'")
 endif()
