@@ -53,7 +53,8 @@ lint_tidy() {
         echo "no library source among the compile commands"
         return 1
     fi
-    run-clang-tidy -quiet -j "$(jobs_count)" -p build/clang "$pattern" 2>/dev/null
+    run-clang-tidy -quiet -j "$(jobs_count)" -p build/clang "$pattern" 2>/dev/null |
+        sed 's/\x1b\[[0-9;]*m//g; /^clang-tidy/d'
 }
 
 for row in "$@"; do
