@@ -23,10 +23,10 @@ class BatchState;
 
 /// What a layer carries beside its payload.
 struct LayerOptions {
-    double frequency = 0.0;                     ///< Hz
-    std::vector<std::string_view> keywords{};   ///< copied at `put`; at most 65535, 64 KiB each
-    std::size_t alignment = 64;                 ///< of the payload: a power of two, 64 to 4096
-    std::uint64_t type_tag = 0;                 ///< set by put_value/put_values
+    double frequency = 0.0;                    ///< Hz
+    std::vector<std::string_view> keywords{};  ///< copied at `put`; at most 65535, 64 KiB each
+    std::size_t alignment = 64;                ///< of the payload: a power of two, 64 to 4096
+    std::uint64_t type_tag = 0;                ///< set by put_value/put_values
 };
 
 /// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is
@@ -46,8 +46,8 @@ private:
 };
 
 /// A set of changes, private to the producer until `crystallize`. The payloads are written straight
-/// to their final place in the mapped region; nobody can see them yet. Destroying the batch gives the
-/// room back and leaves no trace. For one id the last change wins.
+/// to their final place in the mapped region; nobody can see them yet. Destroying the batch gives
+/// the room back and leaves no trace. For one id the last change wins.
 ///
 /// Thread safety: one thread at a time per batch; any number of batches in different threads. Must
 /// not outlive its Producer.
@@ -59,15 +59,15 @@ public:
     Batch& operator=(const Batch&) = delete;
     ~Batch();
 
-    /// Copies `payload` in as the new version of the layer. A dimension that does not exist is added
-    /// (named as a core dimension, or "D<number>"). Throws limit_exceeded, no_space,
+    /// Copies `payload` in as the new version of the layer. A dimension that does not exist is
+    /// added (named as a core dimension, or "D<number>"). Throws limit_exceeded, no_space,
     /// layer_too_large, invalid_argument; the batch is unchanged then. O(size).
     void put(LayerId id, std::span<const std::byte> payload, const LayerOptions& options = {});
     void put(LayerId id, std::string_view text, const LayerOptions& options = {}) {
         put(id, std::as_bytes(std::span(text)), options);
     }
-    /// Named layer: its number is layer_number(name). Throws name_collision (here or at crystallize)
-    /// if that number belongs to another name.
+    /// Named layer: its number is layer_number(name). Throws name_collision (here or at
+    /// crystallize) if that number belongs to another name.
     LayerId put(Dimension dimension, std::string_view name, std::span<const std::byte> payload,
                 const LayerOptions& options = {});
     /// A value that consumers read with `layer.as<T>()`.
@@ -93,7 +93,7 @@ public:
     void erase(LayerId id);
     void erase(Dimension dimension, std::string_view name);
 
-    /// Adds an empty dimension under a name of 1 to 63 bytes (empty: the default name), or renames
+    /// Adds an empty dimension under a name of 1 to 55 bytes (empty: the default name), or renames
     /// it. Throws invalid_argument, limit_exceeded, no_space.
     void add_dimension(Dimension dimension, std::string_view name = {});
     /// Removes the dimension and all its layers, those put earlier in this batch included.
@@ -102,9 +102,9 @@ public:
     /// Publishes everything in this batch as the next generation, atomically: a snapshot has all of
     /// it or nothing. Leaves the batch empty for the next use. An empty batch publishes nothing and
     /// returns the current generation. Throws limit_exceeded (naming the processes whose snapshots
-    /// hold memory back, if any), no_space, name_collision, dimension_not_found (removed meanwhile),
-    /// store_replaced, wrong_process: then nothing was published, the batch still has its changes,
-    /// and the call may be repeated. O(changes x tree height).
+    /// hold memory back, if any), no_space, name_collision, dimension_not_found (removed
+    /// meanwhile), store_replaced, wrong_process: then nothing was published, the batch still has
+    /// its changes, and the call may be repeated. O(changes x tree height).
     Generation crystallize();
 
     /// Drops all changes.

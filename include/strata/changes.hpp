@@ -21,11 +21,11 @@ struct Change {
 };
 
 /// Everything that differs, in ascending order of id. A layer that was put again counts as updated
-/// even if its bytes are the same. Either snapshot may be the older one; an empty Snapshot counts as
-/// an empty store.
+/// even if its bytes are the same. Either snapshot may be the older one; an empty Snapshot counts
+/// as an empty store.
 ///
-/// Cost: O(changes x tree height), not O(layers): the two generations share the index nodes that did
-/// not change, and equal offsets mean equal subtrees (Driscoll et al., "Making Data Structures
+/// Cost: O(changes x tree height), not O(layers): the two generations share the index nodes that
+/// did not change, and equal offsets mean equal subtrees (Driscoll et al., "Making Data Structures
 /// Persistent", 1989, on path copying). Throws Error{invalid_argument} if the snapshots are of
 /// different stores, Error{corrupt} on damaged index bytes, std::bad_alloc.
 std::vector<Change> changes(const Snapshot& before, const Snapshot& after);

@@ -41,7 +41,7 @@ struct ConsumerOptions {
 
 /// How a wait ended.
 enum class WaitResult : unsigned char {
-    changed,         ///< there is a generation newer than the given one
+    changed,  ///< there is a generation newer than the given one
     timeout,
     producer_gone,   ///< nothing newer, and no process holds the producer's lock
     store_replaced,  ///< the store was removed, or another one stands under its name: `reattach`
@@ -68,8 +68,8 @@ public:
     /// Snapshots taken from this consumer stay valid.
     ~Consumer();
 
-    /// The newest generation. A few nanoseconds and no system call while nothing was published; else
-    /// a fraction of a microsecond. Throws corrupt, truncated, system.
+    /// The newest generation. A few nanoseconds and no system call while nothing was published;
+    /// else a fraction of a microsecond. Throws corrupt, truncated, system.
     Snapshot snapshot();
     /// An earlier generation that the producer retains (ProducerOptions::retain). Throws
     /// generation_not_retained, and what `snapshot()` throws.
@@ -86,8 +86,8 @@ public:
     WaitResult wait(Generation seen, std::chrono::nanoseconds timeout) const;
 
     /// A descriptor for poll/epoll/io loops: becomes readable when a generation newer than the last
-    /// acknowledged one is published, when the producer goes, or when the store is replaced. Created
-    /// on first call (starts a thread that sleeps in the kernel); owned by the consumer.
+    /// acknowledged one is published, when the producer goes, or when the store is replaced.
+    /// Created on first call (starts a thread that sleeps in the kernel); owned by the consumer.
     int event_descriptor();
     /// Resets the descriptor; returns the newest generation. Call before looking at the data.
     Generation acknowledge_event();
@@ -98,8 +98,8 @@ public:
     std::optional<std::int64_t> producer_pid() const;
     /// True if the attached files were removed, or another store now stands under the name.
     bool store_replaced() const;
-    /// Attaches anew under the same name and options. On failure the old attachment stays. Snapshots
-    /// taken before stay valid. Not to be called while other threads use this object.
+    /// Attaches anew under the same name and options. On failure the old attachment stays.
+    /// Snapshots taken before stay valid. Not to be called while other threads use this object.
     void reattach();
 
     const std::string& name() const noexcept;

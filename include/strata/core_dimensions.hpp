@@ -11,8 +11,8 @@ namespace strata {
 
 /// Names of the dimensions 1 to 14, in order.
 inline constexpr std::array<std::string_view, 14> core_dimension_names = {
-    "Emotion",   "Cognition", "Intention", "Social",     "Temporal",   "Philosophical", "Technical",
-    "Creative",  "Ethical",   "Meta",      "Ecological", "Positivity", "Balance",       "Security"};
+    "Emotion",  "Cognition", "Intention", "Social",     "Temporal",   "Philosophical", "Technical",
+    "Creative", "Ethical",   "Meta",      "Ecological", "Positivity", "Balance",       "Security"};
 
 /// The name of a core dimension, or an empty view for any other number.
 constexpr std::string_view core_dimension_name(Dimension dimension) noexcept {

@@ -64,6 +64,10 @@ public:
         std::size_t depth_ = 0;     // levels_[0..depth_) are open
         std::uint64_t prefix_ = 0;  // digits of the open levels
         std::uint64_t number_ = 0;
+        // What a sound index can still hold: bounds the walk over a damaged one, whose nodes may
+        // share children and so unfold to far more than the file has bytes.
+        std::uint64_t nodes_left_ = 0;
+        std::uint64_t layers_left_ = 0;
         Layer layer_{};
     };
 

@@ -18,8 +18,8 @@ namespace strata {
 ///
 /// Lifetime: valid as long as any Snapshot that reaches it. Thread safety: all members are const
 /// and may be called from any thread. A default-constructed Layer is empty and false.
-/// Cost: `bytes`, `text`, `size`, `data` touch no memory at all; the others read the layer's 64-byte
-/// header (`id`, `generation`, `frequency`, ...) or its metadata (`name`, `keywords`).
+/// Cost: `bytes`, `text`, `size`, `data` touch no memory at all; the others read the layer's
+/// 64-byte header (`id`, `generation`, `frequency`, ...) or its metadata (`name`, `keywords`).
 class Layer {
 public:
     constexpr Layer() noexcept = default;

@@ -20,11 +20,11 @@ class Store;
 
 struct ProducerOptions {
     std::filesystem::path base_path = default_base_path();
-    /// Total memory of the store, index and bookkeeping included; never passed. At least 64 KiB plus
-    /// 64 KiB for each dimension will be used.
+    /// Total memory of the store, index and bookkeeping included; never passed. At least 64 KiB
+    /// plus 64 KiB for each dimension will be used.
     std::uint64_t memory_limit = 280_MiB;
-    /// Address space that each region reserves (no memory): no region can grow beyond it. A multiple
-    /// of 4096 up to 1 TiB. Fixed when a store is created.
+    /// Address space that each region reserves (no memory): no region can grow beyond it. A
+    /// multiple of 4096 up to 1 TiB. Fixed when a store is created.
     std::uint64_t region_max_bytes = 16_GiB;
     /// How many earlier generations stay readable through Consumer::snapshot(generation): 0 to 255.
     std::uint32_t retain = 0;
@@ -36,11 +36,11 @@ struct ProducerOptions {
 /// not said otherwise.
 struct ProducerStats {
     Generation generation = 0;
-    std::uint64_t epoch = 0;               ///< reclamation clock
+    std::uint64_t epoch = 0;  ///< reclamation clock
     std::uint64_t memory_limit = 0;
-    std::uint64_t committed_bytes = 0;     ///< memory that all files hold now; never above the limit
-    std::uint64_t live_bytes = 0;          ///< blocks that the current generation uses
-    std::uint64_t limbo_bytes = 0;         ///< retired blocks that wait for readers or for reuse
+    std::uint64_t committed_bytes = 0;  ///< memory that all files hold now; never above the limit
+    std::uint64_t live_bytes = 0;       ///< blocks that the current generation uses
+    std::uint64_t limbo_bytes = 0;      ///< retired blocks that wait for readers or for reuse
     std::uint64_t layers = 0;
     std::uint64_t dimensions = 0;
     std::uint64_t commits = 0;
@@ -58,7 +58,8 @@ struct ProducerStats {
 class Producer {
 public:
     /// A new store; never leaves half a store behind. Throws store_exists, producer_active (with
-    /// `replace`), invalid_name, invalid_argument, permission_denied, no_space, limit_exceeded, system.
+    /// `replace`), invalid_name, invalid_argument, permission_denied, no_space, limit_exceeded,
+    /// system.
     static Producer create(std::string_view name, const ProducerOptions& options = {});
     /// An existing store: takes over where the last producer stopped. Throws store_not_found,
     /// producer_active (with the pid of the other), corrupt, truncated, format_version, ...
@@ -78,8 +79,8 @@ public:
     /// The last published generation.
     Generation generation() const noexcept;
     std::uint64_t memory_limit() const noexcept;
-    /// Raises or lowers the limit. Throws invalid_argument if more than `bytes` is in use even after
-    /// reclaiming and trimming; the limit is unchanged then.
+    /// Raises or lowers the limit. Throws invalid_argument if more than `bytes` is in use even
+    /// after reclaiming and trimming; the limit is unchanged then.
     void set_memory_limit(std::uint64_t bytes);
     ProducerStats stats() const;
 

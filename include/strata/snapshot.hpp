@@ -26,8 +26,8 @@ struct Access;
 struct DimensionInfo {
     Dimension dimension = 0;
     std::string name{};
-    std::uint64_t layers = 0;           ///< number of layers
-    std::uint64_t live_bytes = 0;       ///< bytes of blocks that this generation uses, index included
+    std::uint64_t layers = 0;      ///< number of layers
+    std::uint64_t live_bytes = 0;  ///< bytes of blocks that this generation uses, index included
     std::uint64_t committed_bytes = 0;  ///< bytes of memory that the region file had been given
     Generation generation = 0;          ///< last generation that changed this dimension
 };

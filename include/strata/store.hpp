@@ -25,12 +25,12 @@ void remove_store(std::string_view name, const std::filesystem::path& base = def
 
 /// A process that holds a pin: it may still read what was current in epoch `epoch`.
 struct ReaderInfo {
-    std::int64_t pid = 0;      ///< as seen in the reader's own pid namespace
-    std::uint64_t epoch = 0;   ///< reclamation epoch that it pins
+    std::int64_t pid = 0;     ///< as seen in the reader's own pid namespace
+    std::uint64_t epoch = 0;  ///< reclamation epoch that it pins
 };
 
-/// Who holds snapshots (or a cached pin) of the store right now, from the kernel's lock table alone.
-/// Read permission on the store is enough. O(readers) system calls.
+/// Who holds snapshots (or a cached pin) of the store right now, from the kernel's lock table
+/// alone. Read permission on the store is enough. O(readers) system calls.
 std::vector<ReaderInfo> readers(std::string_view name,
                                 const std::filesystem::path& base = default_base_path());
 

@@ -30,7 +30,7 @@ inline constexpr std::uint64_t max_region_bytes = std::uint64_t{1} << 40;
 
 /// Longest name of a store, a dimension or a layer, in bytes.
 inline constexpr std::size_t max_store_name_bytes = 200;
-inline constexpr std::size_t max_dimension_name_bytes = 63;
+inline constexpr std::size_t max_dimension_name_bytes = 55;
 inline constexpr std::size_t max_layer_name_bytes = 4096;
 
 inline namespace literals {

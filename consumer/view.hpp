@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// One generation, as this process reads it: the root's numbers and the dimensions touched so far.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ipc/index_view.hpp"
+#include "ipc/layout.hpp"
+#include "ipc/region_file.hpp"
+#include "strata/snapshot.hpp"
+
+namespace strata::consumer_impl {
+
+class Session;
+
+/// A dimension that somebody looked at through this view. One cache line: all that `find` needs.
+struct alignas(64) TouchedDimension {
+    /// view.stamp << 32 | dimension. Another stamp: the place is free (left over from an earlier
+    /// use of the View), so that reusing a View clears nothing.
+    std::atomic<std::uint64_t> tag{0};
+    ipc::IndexView index{};
+};
+static_assert(sizeof(TouchedDimension) == 64);
+
+/// A View is reused for generation after generation and freed only with its session, so that a
+/// thread with a stale pointer to it may still touch `refs`.
+///
+/// refs: number of snapshots, and two flags.
+///   closed   no generation is loaded; taking fails, the count may be off by threads backing out
+///   retired  not the session's current view any more; the last snapshot to go closes it
+/// The fields below `refs` are written while it is closed, under the session's mutex.
+struct View {
+    static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
+    static constexpr std::uint32_t retired = std::uint32_t{1} << 30;
+
+    explicit View(Session& owner) : session(&owner) {}
+
+    std::atomic<std::uint32_t> refs{closed};
+    std::uint32_t stamp = 0;
+    std::uint32_t mask = 0;  // of the table's index
+    TouchedDimension* table = nullptr;
+    std::uint64_t generation = 0;
+    std::uint64_t root_offset = 0;
+    std::uint64_t epoch = 0;  // that is pinned for this view
+    Session* const session;
+    ipc::IndexView directory{};
+    ipc::RootRecord root{};
+    std::unique_ptr<TouchedDimension[]> storage;
+    std::vector<std::shared_ptr<ipc::RegionMapping>> regions;  // kept mapped; session's mutex
+
+    std::uint64_t tag_of(Dimension dimension) const noexcept {
+        return (std::uint64_t{stamp} << 32) | dimension;
+    }
+
+    /// The dimension, if it was touched before; no lock.
+    const TouchedDimension* touched(Dimension dimension) const noexcept {
+        const std::uint64_t wanted = tag_of(dimension);
+        for (std::uint32_t i = dimension & mask;; i = (i + 1) & mask) {
+            // Acquire; partner: the release in `insert`. The table is never more than half full.
+            const std::uint64_t tag = table[i].tag.load(std::memory_order_acquire);
+            if (tag == wanted) [[likely]] {
+                return &table[i];
+            }
+            if ((tag >> 32) != stamp) {
+                return nullptr;
+            }
+        }
+    }
+
+    /// Adds a dimension; session's mutex held, not present yet.
+    const TouchedDimension* insert(Dimension dimension, const ipc::IndexView& index) noexcept {
+        std::uint32_t i = dimension & mask;
+        while ((table[i].tag.load(std::memory_order_relaxed) >> 32) == stamp) {
+            i = (i + 1) & mask;
+        }
+        table[i].index = index;
+        table[i].tag.store(tag_of(dimension), std::memory_order_release);
+        return &table[i];
+    }
+};
+
+/// The library's way into a Snapshot.
+struct Access {
+    static Snapshot make(View* view) noexcept { return Snapshot(view); }
+    static View* view_of(const Snapshot& snapshot) noexcept { return snapshot.view_; }
+};
+
+}  // namespace strata::consumer_impl

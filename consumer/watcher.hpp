@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// A thread that sleeps on a shared word and does something each time it is woken.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace strata::consumer_impl {
+
+class Watcher {
+public:
+    Watcher() = default;
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+    ~Watcher() { stop(); }
+
+    bool running() const noexcept { return thread_.has_value(); }
+    /// Calls `act` now and whenever `word` has changed or its futex was woken, or `period` has
+    /// passed. False if no thread can be started.
+    bool start(const std::uint64_t& word, std::optional<std::chrono::milliseconds> period,
+               std::function<void()> act) noexcept;
+    void stop() noexcept;
+    /// In a forked child: the thread did not come along.
+    void forget() noexcept;
+
+private:
+    struct Shared;
+    std::optional<std::thread> thread_;
+    std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace strata::consumer_impl

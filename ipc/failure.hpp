@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Throwing strata::Error from the inside, in one line each.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "strata/error.hpp"
+
+namespace strata::ipc {
+
+/// `text` with what cannot be printed replaced, in double quotes: for names in messages.
+std::string quoted(std::string_view text);
+
+/// The code that fits an errno of a call on a store's files.
+Errc errc_of(int errno_value) noexcept;
+
+[[noreturn]] void fail(Errc code, std::string_view operation, std::string_view path,
+                       std::string detail, std::string hint = {});
+
+/// A system call failed: `detail` says which and on what; the errno's text is added.
+[[noreturn]] void fail_errno(int errno_value, std::string_view operation, std::string_view path,
+                             std::string detail, std::string hint = {});
+
+/// A broken invariant of our own: prints and aborts. Never used for bytes that others wrote.
+[[noreturn]] void bug(const char* what) noexcept;
+
+}  // namespace strata::ipc

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/mapping.hpp"
+
+#include <string>
+#include <sys/mman.h>
+#include <utility>
+
+#include <boost/interprocess/mapped_region.hpp>
+
+#include "ipc/failure.hpp"
+#include "ipc/os.hpp"
+
+namespace strata::ipc {
+
+namespace bip = boost::interprocess;
+
+namespace {
+
+// Boost maps anything that can name its handle. Its own file_mapping opens by path and follows
+// links, so it cannot be used for files that were opened and checked by descriptor.
+class DescriptorHandle {
+public:
+    DescriptorHandle(int fd, bip::mode_t mode) : fd_(fd), mode_(mode) {}
+    bip::mapping_handle_t get_mapping_handle() const noexcept { return {fd_, false}; }
+    bip::mode_t get_mode() const noexcept { return mode_; }
+
+private:
+    int fd_;
+    bip::mode_t mode_;
+};
+
+}  // namespace
+
+Mapping::Mapping() noexcept = default;
+Mapping::Mapping(Mapping&& other) noexcept
+    : region_(std::move(other.region_)),
+      base_(std::exchange(other.base_, nullptr)),
+      reserved_(std::exchange(other.reserved_, 0)) {}
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+    std::swap(region_, other.region_);
+    std::swap(base_, other.base_);
+    std::swap(reserved_, other.reserved_);
+    return *this;
+}
+Mapping::~Mapping() = default;
+
+Mapping::Mapping(int fd, std::uint64_t reserve_bytes, Access access, std::string_view operation,
+                 std::string_view path)
+    : reserved_(reserve_bytes) {
+    const bip::mode_t mode = access == Access::read_only ? bip::read_only : bip::read_write;
+    try {
+        region_ = std::make_unique<bip::mapped_region>(DescriptorHandle(fd, mode), mode, 0,
+                                                       static_cast<std::size_t>(reserve_bytes),
+                                                       nullptr, MAP_NORESERVE);
+    } catch (const bip::interprocess_exception& error) {
+        fail_errno(error.get_native_error(), operation, path,
+                   "cannot map " + std::to_string(reserve_bytes) + " bytes of address space",
+                   "see `ulimit -v`, or create the store with a smaller region_max_bytes");
+    }
+    base_ = static_cast<std::byte*>(region_->get_address());
+}
+
+void Mapping::exclude_from_fork() noexcept {
+    os::dont_fork(base_, static_cast<std::size_t>(reserved_));
+}
+
+}  // namespace strata::ipc

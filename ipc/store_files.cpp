@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ipc/store_files.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+
+#include "ipc/failure.hpp"
+#include "strata/store.hpp"
+
+namespace strata {
+
+const std::filesystem::path& default_base_path() {
+    static const std::filesystem::path path = "/dev/shm/strata";
+    return path;
+}
+
+void check_store_name(std::string_view name) {
+    const auto refuse = [&](const std::string& why) {
+        ipc::fail(Errc::invalid_name, "store name " + ipc::quoted(name), "", why,
+                  "use 1 to " + std::to_string(max_store_name_bytes) +
+                      " bytes without '/', control characters or a leading '.'");
+    };
+    if (name.empty()) {
+        refuse("the name is empty");
+    }
+    if (name.size() > max_store_name_bytes) {
+        refuse("the name has " + std::to_string(name.size()) + " bytes");
+    }
+    if (name.front() == '.') {
+        refuse("the name starts with '.'");
+    }
+    for (const char c : name) {
+        if (c == '/') {
+            refuse("the name contains '/'");
+        }
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+            refuse("the name contains a control character");
+        }
+    }
+}
+
+namespace ipc {
+
+std::string region_file_name(Dimension dimension, std::uint64_t serial) {
+    return "region-" + std::to_string(dimension) + "-" + std::to_string(serial) + ".mmap";
+}
+
+bool parse_region_file_name(std::string_view name, std::uint64_t& serial) {
+    constexpr std::string_view prefix = "region-";
+    constexpr std::string_view suffix = ".mmap";
+    if (!name.starts_with(prefix) || !name.ends_with(suffix)) {
+        return false;
+    }
+    name.remove_prefix(prefix.size());
+    name.remove_suffix(suffix.size());
+    const std::size_t dash = name.find('-');
+    if (dash == std::string_view::npos) {
+        return false;
+    }
+    const std::string_view number = name.substr(dash + 1);
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), serial);
+    return error == std::errc{} && end == number.data() + number.size();
+}
+
+std::string staging_prefix(std::string_view name) { return "." + std::string(name) + ".new-"; }
+
+void check_trust(const os::FileStatus& status, bool directory, const Trust& trust,
+                 std::string_view operation, std::string_view path) {
+    if (directory ? !status.is_directory : !status.is_regular) {
+        fail(Errc::not_a_store, operation, path,
+             directory ? "is not a directory" : "is not a regular file");
+    }
+    if (!trust.any_owner && status.owner != 0 && status.owner != trust.owner) {
+        fail(Errc::not_trusted, operation, path,
+             "owned by user " + std::to_string(status.owner) + ", expected user " +
+                 std::to_string(trust.owner) + " or root",
+             "if that user is meant to publish it, say so with trusted_owner");
+    }
+    constexpr std::uint32_t others_write = 0002;
+    if ((status.mode & others_write) != 0) {
+        char mode[16];
+        std::snprintf(mode, sizeof(mode), "%04o", status.mode);
+        fail(Errc::not_trusted, operation, path,
+             std::string("mode ") + mode + " lets everybody write to it",
+             "find out who made it; remove it or take the permission away (chmod o-w)");
+    }
+}
+
+std::string operation_on(std::string_view operation, std::string_view name) {
+    return std::string(operation) + " " + quoted(name);
+}
+
+StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
+                                    const Trust& trust, std::string_view operation) {
+    check_store_name(name);
+    StoreDirectory store;
+    store.name = std::string(name);
+    store.path = (base / name).string();
+    auto opened_base = os::open_directory(base.string());
+    if (!opened_base) {
+        fail_errno(
+            opened_base.error, operation, base.string(), "cannot open the base directory",
+            opened_base.error == ENOENT ? "is the producer running, and with this base path?" : "");
+    }
+    store.base = std::move(opened_base.value);
+    auto directory = os::open_directory_at(store.base.get(), store.name);
+    if (!directory) {
+        if (directory.error == ENOENT) {
+            fail_errno(ENOENT, operation, store.path, "no such store",
+                       "start its producer, or wait for it (ConsumerOptions::wait_for_store)");
+        }
+        if (directory.error == ENOTDIR) {  // also what O_NOFOLLOW gives for a link to a directory
+            fail(Errc::not_a_store, operation, store.path,
+                 "is not a directory (links are refused)");
+        }
+        fail_errno(directory.error, operation, store.path, "cannot open the store's directory");
+    }
+    store.directory = std::move(directory.value);
+    const auto status = os::status(store.directory.get());
+    if (!status) {
+        fail_errno(status.error, operation, store.path, "cannot read its status");
+    }
+    check_trust(status.value, true, trust, operation, store.path);
+    return store;
+}
+
+}  // namespace ipc
+}  // namespace strata

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names, modes and trust of a store's files.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "ipc/os.hpp"
+#include "strata/types.hpp"
+
+namespace strata::ipc {
+
+inline constexpr const char* control_file_name = "control.mmap";
+inline constexpr const char* lock_file_name = "producer.lock";
+inline constexpr std::uint32_t directory_mode = 0755;
+inline constexpr std::uint32_t base_directory_mode = 01777;  // as /tmp: anybody may add a store
+inline constexpr std::uint32_t file_mode = 0644;
+inline constexpr std::uint32_t lock_file_mode = 0600;
+
+std::string region_file_name(Dimension dimension, std::uint64_t serial);
+/// True if `name` is a region file's name; gives its serial.
+bool parse_region_file_name(std::string_view name, std::uint64_t& serial);
+/// Prefix of the hidden directories in which stores called `name` are built before they appear.
+std::string staging_prefix(std::string_view name);
+
+/// Who may own the files that are opened.
+struct Trust {
+    bool any_owner = false;
+    std::uint32_t owner = 0;  // accepted beside root
+};
+
+/// Checks an opened file or directory: its kind, its owner, and that others cannot write to it.
+/// Throws Error{not_trusted, not_a_store}.
+void check_trust(const os::FileStatus& status, bool directory, const Trust& trust,
+                 std::string_view operation, std::string_view path);
+
+/// `operation "name"`, for errors.
+std::string operation_on(std::string_view operation, std::string_view name);
+
+/// An open directory of a store.
+struct StoreDirectory {
+    FileDescriptor base;
+    FileDescriptor directory;
+    std::string name;
+    std::string path;
+
+    std::string file(std::string_view file_name) const {
+        return path + "/" + std::string(file_name);
+    }
+};
+
+/// Opens base/name. Throws store_not_found, permission_denied, not_trusted, not_a_store.
+StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
+                                    const Trust& trust, std::string_view operation);
+
+}  // namespace strata::ipc
