@@ -42,6 +42,10 @@ function(strata_library name)
     INSTALL_RPATH $<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Position-independent code without losing the inlining of our own functions.
+    target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+  endif()
   if(STRATA_POPCNT AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$"
       AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     # Without it std::popcount, the heart of the index, is a table look-up. Present in every x86-64
