@@ -30,14 +30,13 @@ endfunction()
 # target_sources(). Inside the project, headers are included by their path from the root.
 function(strata_library name)
   set(target strata_${name})
-  add_library(${target} ${PROJECT_SOURCE_DIR}/include/strata/version.hpp)
+  add_library(${target})
   add_library(strata::${name} ALIAS ${target})
   strata_target_defaults(${target})
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PUBLIC strata_headers PRIVATE $<BUILD_INTERFACE:Boost::headers>)
   set_target_properties(${target} PROPERTIES
     EXPORT_NAME ${name}
-    LINKER_LANGUAGE CXX
     POSITION_INDEPENDENT_CODE ON
     INSTALL_RPATH $<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>
     VERSION ${PROJECT_VERSION}
