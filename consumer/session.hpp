@@ -52,13 +52,14 @@ public:
     /// Gives back one count; closes the view if it was the last of a retired one.
     static void drop(View* view) noexcept {
         std::uint32_t refs = view->refs.load(std::memory_order_relaxed);
-        std::uint32_t next = 0;
+        bool last = false;
         do {
-            next = refs == (View::retired | 1) ? View::closed : refs - 1;
+            last = refs == (View::retired | 1);
             // Release: reads through the view end before; acquire: for the thread that closes it.
-        } while (!view->refs.compare_exchange_weak(refs, next, std::memory_order_acq_rel,
+        } while (!view->refs.compare_exchange_weak(refs, last ? View::closed : refs - 1,
+                                                   std::memory_order_acq_rel,
                                                    std::memory_order_relaxed));
-        if (next == View::closed) [[unlikely]] {
+        if (last) [[unlikely]] {
             // Only one thread can make this step, and the session waits for it.
             view->session->clean_up(view);
         }

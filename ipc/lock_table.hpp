@@ -13,6 +13,8 @@ namespace strata::ipc {
 struct EpochRange {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
+
+    friend bool operator==(const EpochRange&, const EpochRange&) = default;
 };
 
 struct PinHolder {

@@ -64,4 +64,10 @@ void Mapping::exclude_from_fork() noexcept {
     os::dont_fork(base_, static_cast<std::size_t>(reserved_));
 }
 
+void Mapping::abandon() noexcept {
+    // Leaked on purpose: its destructor would unmap.
+    [[maybe_unused]] const auto* const leaked = region_.release();
+    base_ = nullptr;
+}
+
 }  // namespace strata::ipc

@@ -35,6 +35,9 @@ public:
     std::uint64_t reserved_bytes() const noexcept { return reserved_; }
     /// Keeps it out of forked children (for writable mappings).
     void exclude_from_fork() noexcept;
+    /// Forgets a mapping that is not there any more: in a forked child, for one excluded from it.
+    /// Its addresses may belong to something else by now, so they must not be unmapped.
+    void abandon() noexcept;
 
 private:
     std::unique_ptr<boost::interprocess::mapped_region> region_;

@@ -63,7 +63,11 @@ bool parse_region_file_name(std::string_view name, std::uint64_t& serial) {
     return error == std::errc{} && end == number.data() + number.size();
 }
 
-std::string staging_prefix(std::string_view name) { return "." + std::string(name) + ".new-"; }
+std::string staging_prefix(std::string_view name) {
+    std::string prefix(1, '.');
+    prefix.append(name).append(".new-");
+    return prefix;
+}
 
 void check_trust(const os::FileStatus& status, bool directory, const Trust& trust,
                  std::string_view operation, std::string_view path) {

@@ -26,7 +26,7 @@ struct ProducerOptions {
     /// Address space that each region reserves (no memory): no region can grow beyond it. A
     /// multiple of 4096 up to 1 TiB. Fixed when a store is created.
     std::uint64_t region_max_bytes = 16_GiB;
-    /// How many earlier generations stay readable through Consumer::snapshot(generation): 0 to 255.
+    /// How many earlier generations stay readable through Consumer::snapshot(generation): 0 to 254.
     std::uint32_t retain = 0;
     /// `create` only: take the place of an existing store whose producer is gone.
     bool replace = false;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "strata/batch.hpp"
+
+#include <cstring>
+
+#include "ipc/failure.hpp"
+#include "producer/batch_state.hpp"
+#include "strata/layer.hpp"
+
+namespace strata {
+
+using producer_impl::BatchState;
+
+Batch::Batch(std::unique_ptr<BatchState> state) noexcept : state_(std::move(state)) {}
+Batch::Batch(Batch&&) noexcept = default;
+Batch& Batch::operator=(Batch&&) noexcept = default;
+Batch::~Batch() = default;
+
+namespace {
+
+void copy(std::span<std::byte> to, std::span<const std::byte> from) noexcept {
+    if (!from.empty()) {
+        std::memcpy(to.data(), from.data(), from.size());
+    }
+}
+
+}  // namespace
+
+void Batch::put(LayerId id, std::span<const std::byte> payload, const LayerOptions& options) {
+    copy(state_->place(id, payload.size(), {}, options, false, "put"), payload);
+    state_->seal_last();
+}
+
+LayerId Batch::put(Dimension dimension, std::string_view name, std::span<const std::byte> payload,
+                   const LayerOptions& options) {
+    if (name.empty()) {
+        ipc::fail(Errc::invalid_argument, "put", "", "the layer's name is empty",
+                  "put it by number, or give it a name");
+    }
+    const LayerId id{dimension, layer_number(name)};
+    copy(state_->place(id, payload.size(), name, options, false, "put"), payload);
+    state_->seal_last();
+    return id;
+}
+
+Loan Batch::loan(LayerId id, std::size_t size, const LayerOptions& options) {
+    return {id, state_->place(id, size, {}, options, true, "loan")};
+}
+
+void Batch::erase(LayerId id) { state_->erase(id); }
+void Batch::erase(Dimension dimension, std::string_view name) {
+    state_->erase({dimension, layer_number(name)});
+}
+void Batch::add_dimension(Dimension dimension, std::string_view name) {
+    state_->add_dimension(dimension, name);
+}
+void Batch::remove_dimension(Dimension dimension) { state_->remove_dimension(dimension); }
+
+Generation Batch::crystallize() { return state_->store().commit(*state_); }
+
+void Batch::clear() noexcept { state_->clear(); }
+std::size_t Batch::size() const noexcept { return state_->size(); }
+
+}  // namespace strata

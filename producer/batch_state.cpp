@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "producer/batch_state.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "ipc/checksum.hpp"
+#include "ipc/failure.hpp"
+
+namespace strata::producer_impl {
+
+using ipc::LayerHeader;
+
+namespace {
+
+constexpr std::size_t max_keywords = 65535;
+constexpr std::size_t max_keyword_bytes = 64 << 10;
+
+std::uint64_t metadata_bytes_of(std::string_view name, const LayerOptions& options) {
+    if (name.empty() && options.keywords.empty()) {
+        return 0;
+    }
+    std::uint64_t bytes = 8 + name.size();
+    for (const std::string_view keyword : options.keywords) {
+        bytes += 4 + keyword.size();
+    }
+    return bytes;
+}
+
+std::byte* append_word(std::byte* at, std::size_t value) noexcept {
+    const auto word = static_cast<std::uint32_t>(value);
+    std::memcpy(at, &word, sizeof(word));
+    return at + sizeof(word);
+}
+
+std::byte* append_text(std::byte* at, std::string_view text) noexcept {
+    if (!text.empty()) {
+        std::memcpy(at, text.data(), text.size());
+    }
+    return at + text.size();
+}
+
+void write_metadata(std::byte* at, std::string_view name, const LayerOptions& options) noexcept {
+    at = append_word(at, name.size());
+    at = append_word(at, options.keywords.size());
+    at = append_text(at, name);
+    for (const std::string_view keyword : options.keywords) {
+        at = append_word(at, keyword.size());
+        at = append_text(at, keyword);
+    }
+}
+
+void check_options(LayerId id, std::string_view name, const LayerOptions& options,
+                   std::string_view operation) {
+    const auto refuse = [&](const std::string& what) {
+        ipc::fail(Errc::invalid_argument, operation, "",
+                  "layer " + std::to_string(id.layer) + " of dimension " +
+                      std::to_string(id.dimension) + ": " + what);
+    };
+    if (!std::has_single_bit(options.alignment) || options.alignment < ipc::block_unit ||
+        options.alignment > ipc::page_bytes) {
+        refuse("alignment " + std::to_string(options.alignment) +
+               " is not a power of two from 64 to 4096");
+    }
+    if (name.size() > max_layer_name_bytes) {
+        refuse("its name has " + std::to_string(name.size()) + " bytes, at most " +
+               std::to_string(max_layer_name_bytes) + " are possible");
+    }
+    if (options.keywords.size() > max_keywords) {
+        refuse(std::to_string(options.keywords.size()) + " keywords, at most " +
+               std::to_string(max_keywords) + " are possible");
+    }
+    for (const std::string_view keyword : options.keywords) {
+        if (keyword.size() > max_keyword_bytes) {
+            refuse("a keyword of " + std::to_string(keyword.size()) + " bytes, at most " +
+                   std::to_string(max_keyword_bytes) + " are possible");
+        }
+    }
+}
+
+const std::byte* metadata_of(const std::byte* header, const LayerHeader& fields) noexcept {
+    return header + sizeof(LayerHeader) + ipc::round_up(fields.payload_bytes, 8);
+}
+
+}  // namespace
+
+std::uint64_t layer_allocation_bytes(std::uint64_t payload_bytes, std::uint64_t metadata_bytes,
+                                     std::uint64_t alignment) noexcept {
+    const std::uint64_t payload =
+        metadata_bytes == 0 ? payload_bytes : ipc::round_up(payload_bytes, 8) + metadata_bytes;
+    return (alignment - ipc::block_unit) + sizeof(LayerHeader) + payload;
+}
+
+void seal_layer(std::byte* header) noexcept {
+    LayerHeader fields;
+    std::memcpy(&fields, header, sizeof(fields));
+    fields.checksum =
+        ipc::layer_checksum(fields, header + sizeof(fields), metadata_of(header, fields));
+    std::memcpy(header + offsetof(LayerHeader, checksum), &fields.checksum,
+                sizeof(fields.checksum));
+}
+
+std::string_view layer_name(const std::byte* header) noexcept {
+    LayerHeader fields;
+    std::memcpy(&fields, header, sizeof(fields));
+    if (fields.metadata_bytes == 0) {
+        return {};
+    }
+    const std::byte* const metadata = metadata_of(header, fields);
+    std::uint32_t size = 0;
+    std::memcpy(&size, metadata, sizeof(size));
+    return {reinterpret_cast<const char*>(metadata) + 8, size};
+}
+
+std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, std::string_view name,
+                                       const LayerOptions& options, bool loaned,
+                                       std::string_view operation) {
+    check_options(id, name, options, operation);
+    store_.check_process(operation);
+    const std::uint64_t metadata_bytes = metadata_bytes_of(name, options);
+    if (metadata_bytes > std::numeric_limits<std::uint32_t>::max() ||
+        payload_bytes > store_.identity().region_max_bytes) {
+        throw Error({.code = Errc::layer_too_large,
+                     .operation = std::string(operation),
+                     .path = store_.path().string(),
+                     .detail = "layer " + std::to_string(id.layer) + " of dimension " +
+                               std::to_string(id.dimension) + " has " +
+                               std::to_string(payload_bytes) + " bytes and " +
+                               std::to_string(metadata_bytes) +
+                               " of metadata; a region holds at most " +
+                               std::to_string(store_.identity().region_max_bytes),
+                     .hint = "create the store with a larger region_max_bytes",
+                     .needed = payload_bytes,
+                     .limit = store_.identity().region_max_bytes});
+    }
+    BatchDimension& target = dimension(id.dimension);
+    if (!target.region) {
+        target.region =
+            target.remove ? store_.new_region(id.dimension) : store_.region_for(id.dimension);
+    }
+    Region& region = *target.region;
+    ops_.reserve(ops_.size() + 1 > ops_.capacity() ? ops_.capacity() * 2 + 1 : 0);
+    const std::uint64_t offset = store_.allocate(
+        region, layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
+        options.alignment, operation);
+    const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
+    const LayerHeader header{.layer = id.layer,
+                             .payload_bytes = payload_bytes,
+                             .frequency = options.frequency,
+                             .type_tag = options.type_tag,
+                             .dimension = id.dimension,
+                             .metadata_bytes = static_cast<std::uint32_t>(metadata_bytes),
+                             .generation = 0,
+                             .checksum = 0,
+                             .alignment = static_cast<std::uint32_t>(options.alignment),
+                             .reserved = 0};
+    // Safe: the allocation covers header, payload and metadata, and nobody else knows it.
+    std::byte* const block = region.at(header_offset);
+    std::memcpy(block, &header, sizeof(header));
+    std::byte* const payload = block + sizeof(header);
+    if (metadata_bytes != 0) {
+        const std::uint64_t padded = ipc::round_up(payload_bytes, 8);
+        std::memset(payload + payload_bytes, 0, padded - payload_bytes);
+        write_metadata(payload + padded, name, options);
+    }
+    if (!ops_.empty() && !(ops_.back().id < id)) {
+        sorted_ = false;
+    }
+    ops_.push_back({id, header_offset, &region, !name.empty(), loaned});
+    return {payload, payload_bytes};
+}
+
+void BatchState::seal_last() noexcept { seal_layer(ops_.back().region->at(ops_.back().header)); }
+
+void BatchState::erase(LayerId id) {
+    dimension(id.dimension);
+    if (!ops_.empty() && !(ops_.back().id < id)) {
+        sorted_ = false;
+    }
+    ops_.push_back({id, 0, nullptr, false, false});
+}
+
+void BatchState::add_dimension(Dimension number, std::string_view name) {
+    if (name.size() > max_dimension_name_bytes) {
+        ipc::fail(Errc::invalid_argument, "add dimension " + std::to_string(number), "",
+                  "the name has " + std::to_string(name.size()) + " bytes, at most " +
+                      std::to_string(max_dimension_name_bytes) + " are possible");
+    }
+    BatchDimension& target = dimension(number);
+    if (!target.region) {
+        target.region = target.remove ? store_.new_region(number) : store_.region_for(number);
+    }
+    target.add = true;
+    target.name = name;
+    ++dimension_changes_;
+}
+
+void BatchState::remove_dimension(Dimension number) {
+    BatchDimension& target = dimension(number);
+    std::erase_if(ops_, [&](const BatchOp& op) {
+        if (op.id.dimension != number) {
+            return false;
+        }
+        free_op(op);
+        return true;
+    });
+    target = {.region = nullptr, .remove = true, .add = false, .name = {}};
+    ++dimension_changes_;
+}
+
+void BatchState::settle() {
+    for (BatchOp& op : ops_) {
+        if (op.loaned) {
+            seal_layer(op.region->at(op.header));
+        }
+    }
+    if (sorted_) {
+        return;
+    }
+    std::stable_sort(ops_.begin(), ops_.end(),
+                     [](const BatchOp& a, const BatchOp& b) { return a.id < b.id; });
+    // Two names with one number must be refused before the earlier one's block is gone.
+    for (std::size_t i = 1; i < ops_.size(); ++i) {
+        const BatchOp& a = ops_[i - 1];
+        const BatchOp& b = ops_[i];
+        if (a.id == b.id && a.named && b.named &&
+            layer_name(a.region->at(a.header)) != layer_name(b.region->at(b.header))) {
+            ipc::fail(Errc::name_collision, store_.name(), "",
+                      "the names " + ipc::quoted(layer_name(a.region->at(a.header))) + " and " +
+                          ipc::quoted(layer_name(b.region->at(b.header))) +
+                          " have the same layer number " + std::to_string(a.id.layer),
+                      "rename one of them");
+        }
+    }
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < ops_.size(); ++i) {
+        if (i + 1 < ops_.size() && ops_[i].id == ops_[i + 1].id) {
+            free_op(ops_[i]);
+        } else {
+            ops_[kept++] = ops_[i];
+        }
+    }
+    ops_.resize(kept);
+    sorted_ = true;
+}
+
+void BatchState::free_op(const BatchOp& op) noexcept {
+    if (op.region != nullptr) {
+        store_.free_block(*op.region, allocation_of_layer(*op.region, op.header));
+    }
+}
+
+void BatchState::clear() noexcept {
+    if (!store_.forked()) {  // in a child the blocks are not mapped
+        for (const BatchOp& op : ops_) {
+            free_op(op);
+        }
+    }
+    forget();
+}
+
+void BatchState::forget() noexcept {
+    ops_.clear();
+    dimensions_.clear();
+    dimension_changes_ = 0;
+    sorted_ = true;
+}
+
+}  // namespace strata::producer_impl

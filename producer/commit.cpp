@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// Publishing a batch. Everything that can fail happens before the root is stored; what comes after
+// cannot fail.
+#include <algorithm>
+#include <cstring>
+
+#include "ipc/atomic_word.hpp"
+#include "ipc/checksum.hpp"
+#include "ipc/failure.hpp"
+#include "producer/batch_state.hpp"
+#include "producer/store.hpp"
+#include "strata/core_dimensions.hpp"
+
+namespace strata::producer_impl {
+
+using ipc::DimensionRecord;
+using ipc::RootRecord;
+
+/// One commit under way. Undone by its destructor unless `publish` was reached.
+struct Store::Commit {
+    struct Changed {
+        Dimension dimension;
+        std::shared_ptr<Region> region;  // null: removed
+        std::shared_ptr<Region> old;     // published before; differs if removed or replaced
+        Published state;                 // to be
+    };
+
+    Commit(Store& owner, BatchState& from)
+        : store(owner),
+          batch(from),
+          trail(owner.trail_),
+          generation(owner.root_.generation + 1),
+          reserve(Reserve::use),
+          allocate([this](Region& region, std::uint64_t bytes) {
+              return store.allocate(region, bytes, ipc::block_unit, "crystallize", reserve, true);
+          }) {
+        trail.allocated.clear();
+        trail.retired.clear();
+        for (const BatchOp& op : batch.ops()) {
+            if (op.header != 0) {
+                reserve = Reserve::keep;  // only what frees memory may use the last of it
+                break;
+            }
+        }
+    }
+    Commit(const Commit&) = delete;
+    Commit& operator=(const Commit&) = delete;
+    ~Commit() {
+        if (!published) {
+            for (const CommitTrail::Block& block : trail.allocated) {
+                store.free_block(*block.region, block.offset);
+            }
+        }
+    }
+
+    void apply_dimensions();
+    void apply_layers(Changed& changed, std::span<const BatchOp> ops);
+    void check_names(const Region& region, IndexRoot root, std::span<const BatchOp> ops) const;
+    void write_record(Changed& changed);
+    void write_directory();
+    void write_root();
+    void prepare_retiring();
+    void publish() noexcept;
+
+    Store& store;
+    BatchState& batch;
+    CommitTrail& trail;
+    const Generation generation;
+    Reserve reserve;
+    const Allocate allocate;
+    std::vector<Changed> changes;
+    std::vector<IndexChange> scratch;
+    RootRecord root{};
+    std::uint64_t root_offset = 0;
+    bool layout_changed = false;
+    std::vector<Retired> retired;
+    std::vector<RetiredFile> retired_files;
+    bool published = false;
+};
+
+Generation Store::commit(BatchState& batch) {
+    check_process("crystallize");
+    batch.settle();
+    const std::lock_guard lock(commit_mutex_);
+    if (batch.size() == 0) {
+        return root_.generation;
+    }
+    Commit commit(*this, batch);
+    commit.apply_dimensions();
+    if (commit.changes.empty()) {  // it only removed what was not there
+        batch.clear();
+        return root_.generation;
+    }
+    commit.write_directory();
+    commit.write_root();
+    commit.prepare_retiring();
+    commit.publish();
+    batch.forget();
+    // Worth the two system calls when a good part of the store could be reused.
+    const std::uint64_t worth = std::clamp<std::uint64_t>(
+        std::min(root_.live_bytes / 16, budget_.limit() / 32), 64 << 10, 16 << 20);
+    if (limbo_.fresh_bytes() >= worth) {
+        reclaim_locked();
+    }
+    return root_.generation;
+}
+
+void Store::Commit::apply_dimensions() {
+    std::span<const BatchOp> ops(batch.ops());
+    for (auto& [number, wish] : batch.dimensions()) {
+        const auto end = std::find_if(ops.begin(), ops.end(), [n = number](const BatchOp& op) {
+            return op.id.dimension != n;
+        });
+        const std::span<const BatchOp> own(ops.begin(), end);
+        ops = std::span<const BatchOp>(end, ops.end());
+
+        const auto found = store.published_.find(number);
+        const std::shared_ptr<Region> old =
+            found != store.published_.end() ? found->second : nullptr;
+        Changed changed{.dimension = number,
+                        .region = wish.remove ? wish.region : (wish.region ? wish.region : old),
+                        .old = old,
+                        .state = {}};
+        if (!changed.region && !old) {
+            continue;  // erases in, or removal of, a dimension that is not there
+        }
+        if (!wish.remove && old && changed.region != old) {
+            ipc::fail(Errc::dimension_not_found, store.operation("crystallize"), "",
+                      "dimension " + std::to_string(number) +
+                          " was removed or replaced since the batch was begun",
+                      "clear the batch and prepare it anew");
+        }
+        if (!wish.remove && wish.region && !old && wish.region->published.record_offset != 0) {
+            ipc::fail(
+                Errc::dimension_not_found, store.operation("crystallize"), "",
+                "dimension " + std::to_string(number) + " was removed since the batch was begun",
+                "clear the batch and prepare it anew");
+        }
+        layout_changed = layout_changed || changed.region != old;
+        if (changed.region) {
+            changed.state = changed.region->published;
+            const bool renamed = wish.add && !wish.name.empty() && wish.name != changed.state.name;
+            if (renamed) {
+                changed.state.name = wish.name;
+            } else if (changed.state.name.empty()) {
+                changed.state.name = core_dimension_name(changed.dimension);
+                if (changed.state.name.empty()) {
+                    changed.state.name = std::string("D").append(std::to_string(changed.dimension));
+                }
+            }
+            apply_layers(changed, own);
+            const bool same =
+                changed.region == old && !renamed && changed.state.index == old->published.index;
+            if (same) {
+                continue;  // erased what was not there
+            }
+            write_record(changed);
+        }
+        changes.push_back(std::move(changed));
+    }
+}
+
+void Store::Commit::check_names(const Region& region, IndexRoot index,
+                                std::span<const BatchOp> ops) const {
+    CommitTrail unused;
+    const IndexWriter reader(const_cast<Region&>(region), Leaves::layers, allocate, unused);
+    for (const BatchOp& op : ops) {
+        if (!op.named) {
+            continue;
+        }
+        const std::uint64_t entry = reader.find(index, op.id.layer);
+        if (entry == 0) {
+            continue;
+        }
+        const std::string_view other = layer_name(region.at(ipc::entry_offset(entry)));
+        const std::string_view own = layer_name(op.region->at(op.header));
+        if (other != own) {
+            ipc::fail(Errc::name_collision, store.operation("crystallize"), region.path(),
+                      "the layer name " + ipc::quoted(own) + " has number " +
+                          std::to_string(op.id.layer) + ", which belongs to " +
+                          (other.empty() ? "a layer without a name" : ipc::quoted(other)),
+                      "rename one of them");
+        }
+    }
+}
+
+void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops) {
+    Region& region = *changed.region;
+    const IndexRoot before{changed.state.index, changed.state.levels};
+    check_names(region, before, ops);
+    scratch.clear();
+    scratch.reserve(ops.size());
+    for (const BatchOp& op : ops) {
+        std::uint64_t entry = 0;
+        if (op.header != 0) {
+            auto* const header = region.at<ipc::LayerHeader>(op.header);
+            header->generation = generation;
+            entry = ipc::layer_entry(op.header, header->payload_bytes);
+            changed.state.live_bytes += BlockAllocator::rounded_bytes(
+                layer_allocation_bytes(header->payload_bytes, header->metadata_bytes,
+                                       header->alignment),
+                header->alignment);
+        }
+        scratch.push_back({op.id.layer, entry});
+    }
+    const std::size_t allocated = trail.allocated.size();
+    const std::size_t retired_before = trail.retired.size();
+    IndexWriter writer(region, Leaves::layers, allocate, trail);
+    const IndexRoot after = writer.apply(before, scratch);
+    changed.state.index = after.entry;
+    changed.state.levels = after.levels;
+    changed.state.layers += static_cast<std::uint64_t>(writer.layers_delta());
+    for (std::size_t i = allocated; i < trail.allocated.size(); ++i) {
+        changed.state.live_bytes += BlockAllocator::rounded_bytes(trail.allocated[i].bytes);
+    }
+    const auto retired_here = std::span(trail.retired).subspan(retired_before);
+    region.fill_facts(retired_here);
+    for (const CommitTrail::Block& block : retired_here) {
+        changed.state.live_bytes -= block.bytes;
+    }
+}
+
+void Store::Commit::write_record(Changed& changed) {
+    trail.allocated.reserve(trail.allocated.size() + 1);
+    const std::uint64_t offset = allocate(store.control_, sizeof(DimensionRecord));
+    trail.allocated.push_back({&store.control_, offset, sizeof(DimensionRecord), 0});
+    DimensionRecord record{};
+    record.dimension = changed.dimension;
+    record.serial = changed.region->serial;
+    record.index = changed.state.index;
+    record.index_levels = changed.state.levels;
+    record.name_bytes = static_cast<std::uint32_t>(changed.state.name.size());
+    record.layers = changed.state.layers;
+    record.live_bytes = changed.state.live_bytes;
+    record.committed_bytes = changed.region->end();
+    record.generation = generation;
+    std::memcpy(record.name, changed.state.name.data(), changed.state.name.size());
+    record.checksum = ipc::record_checksum(record);
+    std::memcpy(store.control_.at(offset), &record, sizeof(record));
+    changed.state.record_offset = offset;
+}
+
+void Store::Commit::write_directory() {
+    scratch.clear();
+    root = store.root_;
+    for (const Changed& changed : changes) {
+        if (changed.old) {
+            root.layers -= changed.old->published.layers;
+            root.live_bytes -= changed.old->published.live_bytes;
+            root.dimensions -= 1;
+        }
+        std::uint64_t entry = 0;
+        if (changed.region) {
+            root.layers += changed.state.layers;
+            root.live_bytes += changed.state.live_bytes;
+            root.dimensions += 1;
+            entry = ipc::layer_entry(changed.state.record_offset,
+                                     sizeof(DimensionRecord) - sizeof(ipc::LayerHeader));
+        }
+        scratch.push_back({changed.dimension, entry});
+    }
+    const std::size_t before = trail.retired.size();
+    IndexWriter writer(store.control_, Leaves::records, allocate, trail);
+    const IndexRoot directory =
+        writer.apply({store.root_.directory, store.root_.directory_levels}, scratch);
+    root.directory = directory.entry;
+    root.directory_levels = directory.levels;
+    trail.retired.push_back({&store.control_, store.root_offset_, 0, 0});
+    store.control_.fill_facts(std::span(trail.retired).subspan(before));
+}
+
+void Store::Commit::write_root() {
+    trail.allocated.reserve(trail.allocated.size() + 1);
+    root_offset = allocate(store.control_, sizeof(RootRecord));
+    trail.allocated.push_back({&store.control_, root_offset, sizeof(RootRecord), 0});
+    root.generation = generation;
+    root.committed_bytes = store.budget_.used();
+    root.control_bytes = store.control_.end();
+    root.published_at_ns = ipc::os::realtime_ns();
+    if (layout_changed) {
+        root.layout_generation = generation;
+    }
+    root.oldest_retained =
+        std::max(store.first_retained_,
+                 generation > store.retain_ ? generation - store.retain_ : Generation{1});
+    root.next_serial = store.next_serial_.load(std::memory_order_relaxed);
+    root.epoch = store.epoch_.load(std::memory_order_relaxed);
+    root.memory_limit = store.budget_.limit();
+    root.checksum = ipc::record_checksum(root);
+    std::memcpy(store.control_.at(root_offset), &root, sizeof(root));
+}
+
+// Everything that `publish` must not fail to do.
+void Store::Commit::prepare_retiring() {
+    const std::uint64_t epoch = store.epoch_.load(std::memory_order_relaxed);
+    retired.reserve(trail.retired.size());
+    for (const CommitTrail::Block& block : trail.retired) {
+        retired.push_back({.region = block.region,
+                           .offset = block.offset,
+                           .birth = block.birth,
+                           .tag = epoch,
+                           .bytes = block.bytes});
+    }
+    for (const Changed& changed : changes) {
+        if (changed.old && changed.old != changed.region) {
+            retired_files.push_back({.region = changed.old,
+                                     .name = changed.old->file_name,
+                                     .bytes = 0,
+                                     .birth = changed.old->published.birth_epoch,
+                                     .tag = epoch});
+        }
+        if (changed.region && changed.region != changed.old) {
+            store.published_[changed.dimension];  // the place for it: erased again if all fails
+        }
+    }
+    std::size_t waiting = retired.size();
+    std::size_t files = retired_files.size();
+    for (const HistoryEntry& entry : store.history_) {
+        waiting += entry.blocks.size();
+        files += entry.files.size();
+    }
+    store.limbo_.reserve(waiting);
+    store.retired_files_.reserve(store.retired_files_.size() + files);
+    if (store.retain_ > 0) {
+        store.history_.push_back({0, {}, {}});
+    }
+}
+
+void Store::Commit::publish() noexcept {
+    published = true;
+    ipc::ControlCells& cells = *store.control_.at<ipc::ControlCells>(ipc::cells_offset);
+    auto* const history = store.control_.at<std::uint64_t>(ipc::history_offset);
+    if (store.retain_ > 0) {
+        ipc::store_release(history[generation % ipc::history_slots], root_offset);
+    }
+    // Release; partner: the acquire load of `root` in Session::open_view. From here on everybody
+    // sees the new generation whole.
+    ipc::store_release(cells.root, root_offset);
+    // Release; partner: the acquire loads of `generation` in Session::take and Session::wait. After
+    // the root, so that who sees the number finds its root.
+    ipc::store_release(cells.generation, generation);
+    ipc::os::futex_wake(ipc::futex_word(cells.generation));
+
+    store.root_ = root;
+    store.root_offset_ = root_offset;
+    store.generation_.store(generation, std::memory_order_release);
+    store.commits_.fetch_add(1, std::memory_order_relaxed);
+    for (Changed& changed : changes) {
+        if (changed.region) {
+            changed.region->published = std::move(changed.state);
+            changed.region->keep_file = true;
+            store.published_[changed.dimension] = changed.region;
+        } else {
+            store.published_.erase(changed.dimension);
+        }
+        if (changed.region != changed.old) {
+            const std::lock_guard lock(store.regions_mutex_);
+            store.current_regions_[changed.dimension] = changed.region;
+        }
+    }
+    if (store.retain_ > 0) {
+        store.history_.back().generation = generation - 1;
+        store.history_.back().blocks = std::move(retired);
+        store.history_.back().files = std::move(retired_files);
+        store.evict_history(generation - std::min<Generation>(store.retain_, generation - 1));
+    } else {
+        for (const Retired& block : retired) {
+            store.limbo_.add(block);
+        }
+        for (RetiredFile& file : retired_files) {
+            store.retired_files_.push_back(std::move(file));
+        }
+    }
+}
+
+// Lets go of the generations before `oldest`. First the slot, then the blocks: see
+// docs/reclamation.md.
+void Store::evict_history(Generation oldest) noexcept {
+    auto* const slots = control_.at<std::uint64_t>(ipc::history_offset);
+    const std::uint64_t epoch = epoch_.load(std::memory_order_relaxed);
+    while (!history_.empty() && history_.front().generation < oldest) {
+        HistoryEntry& entry = history_.front();
+        ipc::store_release(slots[entry.generation % ipc::history_slots], 0);
+        for (Retired& block : entry.blocks) {
+            block.tag = epoch;
+            limbo_.add(block);
+        }
+        for (RetiredFile& file : entry.files) {
+            file.tag = epoch;
+            retired_files_.push_back(std::move(file));
+        }
+        history_.pop_front();
+    }
+}
+
+}  // namespace strata::producer_impl

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "producer/create.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "ipc/atomic_word.hpp"
+#include "ipc/checksum.hpp"
+#include "ipc/failure.hpp"
+#include "ipc/layout.hpp"
+#include "producer/region.hpp"
+#include "producer/remove.hpp"
+
+namespace strata {
+
+using producer_impl::ProducerLock;
+using producer_impl::remove_store_directory;
+
+namespace {
+
+ipc::Trust own_files() { return {.any_owner = false, .owner = ipc::os::effective_user()}; }
+
+void open_base(const std::filesystem::path& base, std::string_view operation) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(base, ignored)) {
+        return;
+    }
+    // The shared default is open to all users, as /tmp is; a directory of one's own is not.
+    const std::uint32_t mode =
+        base == default_base_path() ? ipc::base_directory_mode : ipc::directory_mode;
+    if (base.has_parent_path() && !std::filesystem::is_directory(base.parent_path(), ignored)) {
+        std::error_code error;
+        std::filesystem::create_directories(base.parent_path(), error);
+    }
+    const int error = ipc::os::create_directory(base.string(), mode);
+    if (error != 0 && error != EEXIST) {
+        ipc::fail_errno(error, operation, base.string(), "cannot make the base directory");
+    }
+}
+
+// Takes away what creators that died have left under hidden names.
+void remove_stale_staging(int base, std::string_view name) {
+    const auto entries = ipc::os::list_directory(base);
+    for (const std::string& entry : entries.value) {
+        if (!entry.starts_with(ipc::staging_prefix(name))) {
+            continue;
+        }
+        const auto directory = ipc::os::open_directory_at(base, entry);
+        // A creator locks as its first act; the moment before that is covered by its pid in the
+        // name.
+        if (directory && ProducerLock::is_free(directory.value.get())) {
+            const auto lock = ipc::os::status_at(directory.value.get(), ipc::lock_file_name);
+            if (lock) {
+                remove_store_directory(base, entry);
+            }
+        }
+    }
+}
+
+class Staging {
+public:
+    Staging(int base, std::string name) : base_(base), name_(std::move(name)) {}
+    Staging(const Staging&) = delete;
+    Staging& operator=(const Staging&) = delete;
+    ~Staging() {
+        if (!done_) {
+            remove_store_directory(base_, name_);
+        }
+    }
+    void done() noexcept { done_ = true; }
+
+private:
+    int base_;
+    std::string name_;
+    bool done_ = false;
+};
+
+void write_control(int directory, const ProducerOptions& options, std::string_view operation,
+                   const std::string& path) {
+    using producer_impl::Region;
+    auto file = ipc::os::create_file(directory, ipc::control_file_name, ipc::file_mode);
+    int error = file.error;
+    if (error == 0) {
+        error = ipc::os::commit_range(file.value.get(), 0, Region::initial_bytes);
+    }
+    if (error != 0) {
+        ipc::fail_errno(
+            error, operation, path,
+            "cannot make a control file of " + std::to_string(Region::initial_bytes) + " bytes",
+            error == ENOSPC ? "the file system is full; for /dev/shm in a container see "
+                              "--shm-size"
+                            : "");
+    }
+    const ipc::Mapping mapping(file.value.get(), Region::initial_bytes, ipc::Access::read_write,
+                               operation, path);
+    auto& identity = *reinterpret_cast<ipc::ControlIdentity*>(mapping.base());
+    identity.magic = ipc::control_magic;
+    identity.version = ipc::format_version;
+    identity.byte_order = ipc::byte_order_mark;
+    identity.header_bytes = ipc::header_bytes;
+    identity.page_bytes = ipc::page_bytes;
+    ipc::os::random_bytes(identity.store_id, sizeof(identity.store_id));
+    identity.region_max_bytes = options.region_max_bytes;
+    identity.control_max_bytes =
+        std::min(ipc::max_control_bytes,
+                 std::max(options.region_max_bytes, std::uint64_t{Region::initial_bytes}));
+    identity.created_at_ns = ipc::os::realtime_ns();
+    identity.checksum = ipc::record_checksum(identity);
+
+    // Generation 1: the empty store. Its root is the first block.
+    constexpr std::uint64_t offset = ipc::header_bytes;
+    auto& root = *reinterpret_cast<ipc::RootRecord*>(mapping.base() + offset);
+    root.generation = 1;
+    root.committed_bytes = Region::initial_bytes;
+    root.control_bytes = Region::initial_bytes;
+    root.published_at_ns = identity.created_at_ns;
+    root.layout_generation = 1;
+    root.oldest_retained = 1;
+    root.next_serial = 1;
+    root.epoch = 1;
+    root.memory_limit = options.memory_limit;
+    root.checksum = ipc::record_checksum(root);
+    auto& cells = *reinterpret_cast<ipc::ControlCells*>(mapping.base() + ipc::cells_offset);
+    ipc::store_release(cells.epoch, 1);
+    ipc::store_release(cells.root, offset);
+    ipc::store_release(cells.generation, 1);
+}
+
+}  // namespace
+
+namespace producer_impl {
+
+void check_options(const ProducerOptions& options, std::string_view operation) {
+    const auto refuse = [&](const std::string& what) {
+        ipc::fail(Errc::invalid_argument, operation, "", what);
+    };
+    if (options.region_max_bytes % ipc::page_bytes != 0 ||
+        options.region_max_bytes < Region::initial_bytes ||
+        options.region_max_bytes > max_region_bytes) {
+        refuse("region_max_bytes is " + std::to_string(options.region_max_bytes) +
+               ": it has to be a multiple of 4096 from " + std::to_string(Region::initial_bytes) +
+               " to " + std::to_string(max_region_bytes));
+    }
+    if (options.memory_limit < 2 * Region::initial_bytes) {
+        refuse("memory_limit is " + std::to_string(options.memory_limit) +
+               ": a store with one dimension needs at least " +
+               std::to_string(2 * Region::initial_bytes));
+    }
+    if (options.retain > ipc::history_slots - 2) {
+        refuse("retain is " + std::to_string(options.retain) + ": at most " +
+               std::to_string(ipc::history_slots - 2) + " generations can be retained");
+    }
+}
+
+CreatedStore create_store(std::string_view name, const ProducerOptions& options) {
+    const std::string operation = ipc::operation_on("create", name);
+    check_store_name(name);
+    check_options(options, operation);
+    open_base(options.base_path, operation);
+    auto base = ipc::os::open_directory(options.base_path.string());
+    if (!base) {
+        ipc::fail_errno(base.error, operation, options.base_path.string(),
+                        "cannot open the base directory");
+    }
+    const int at = base.value.get();
+    const std::string path = (options.base_path / name).string();
+    const bool exists = static_cast<bool>(ipc::os::status_at(at, std::string(name)));
+    if (exists && !options.replace) {
+        ipc::fail(Errc::store_exists, operation, path, "there is such a store already",
+                  "open it (open, open_or_create), or replace it (ProducerOptions::replace)");
+    }
+    remove_stale_staging(at, name);
+
+    std::uint64_t salt = 0;
+    ipc::os::random_bytes(&salt, sizeof(salt));
+    const std::string staged = ipc::staging_prefix(name) + std::to_string(ipc::os::process_id()) +
+                               "-" + std::to_string(salt);
+    const std::string staged_path = (options.base_path / staged).string();
+    if (const int error = ipc::os::create_directory_at(at, staged, ipc::directory_mode)) {
+        ipc::fail_errno(error, operation, staged_path, "cannot make the store's directory",
+                        error == EACCES ? "choose a base path that this user may write to" : "");
+    }
+    Staging staging(at, staged);
+    auto directory = ipc::os::open_directory_at(at, staged);
+    if (!directory) {
+        ipc::fail_errno(directory.error, operation, staged_path, "cannot open what was just made");
+    }
+    ProducerLock lock = ProducerLock::create(directory.value.get(), operation, staged_path);
+    write_control(directory.value.get(), options, operation,
+                  staged_path + "/" + ipc::control_file_name);
+
+    int error = EEXIST;
+    if (!exists) {
+        error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::no_replace);
+    }
+    if (error == EEXIST && options.replace) {
+        // The old one's producer must be gone, and stay so until the new one stands in its place.
+        const ipc::StoreDirectory old =
+            ipc::open_store_directory(options.base_path, name, own_files(), operation);
+        std::optional<ProducerLock> old_lock;
+        if (ipc::os::status_at(old.directory.get(), ipc::lock_file_name)) {
+            old_lock.emplace(ProducerLock::take(old, operation));
+        }
+        error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::exchange);
+        if (error == 0) {
+            staging.done();
+            remove_and_wake(old, at, staged);  // the old one now bears that name
+        }
+    }
+    if (error == EEXIST) {
+        ipc::fail(Errc::store_exists, operation, path, "there is such a store already",
+                  "open it (open, open_or_create), or replace it (ProducerOptions::replace)");
+    }
+    if (error != 0) {
+        ipc::fail_errno(error, operation, path, "cannot put the new store in its place");
+    }
+    staging.done();
+    return {ipc::open_store_directory(options.base_path, name, own_files(), operation),
+            std::move(lock)};
+}
+
+}  // namespace producer_impl
+}  // namespace strata

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "producer/limbo.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <new>
+
+namespace strata::producer_impl {
+
+bool is_pinned(std::span<const ipc::EpochRange> pinned, std::uint64_t birth, std::uint64_t tag,
+               std::uint64_t& holder) noexcept {
+    // The first range that does not end before the block was born.
+    const auto range = std::lower_bound(
+        pinned.begin(), pinned.end(), birth,
+        [](const ipc::EpochRange& r, std::uint64_t value) { return r.last < value; });
+    if (range == pinned.end() || range->first > tag) {
+        return false;
+    }
+    holder = range->first;
+    return true;
+}
+
+void Limbo::reserve(std::size_t count) {
+    if (fresh_.capacity() - fresh_.size() < count) {
+        fresh_.reserve(std::max(fresh_.size() + count, fresh_.capacity() * 2));
+    }
+}
+
+void Limbo::add(const Retired& block) noexcept {
+    fresh_.push_back(block);  // within the reserved capacity
+    fresh_bytes_ += block.bytes;
+}
+
+void Limbo::collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
+                    std::vector<Retired>& freed) {
+    // Blocks whose holder let go are looked at again.
+    for (auto it = parked_.begin(); it != parked_.end();) {
+        const bool still = std::any_of(pinned.begin(), pinned.end(), [&](const ipc::EpochRange& r) {
+            return r.first <= it->first && it->first <= r.last;
+        });
+        if (still) {
+            ++it;
+            continue;
+        }
+        reserve(it->second.size());
+        for (const Retired& block : it->second) {
+            add(block);
+            parked_bytes_ -= block.bytes;
+        }
+        it = parked_.erase(it);
+    }
+    freed.reserve(freed.size() + fresh_.size());
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < fresh_.size(); ++i) {
+        const Retired block = fresh_[i];
+        std::uint64_t holder = 0;
+        if (block.tag > last) {
+            fresh_[kept++] = block;
+        } else if (is_pinned(pinned, block.birth, block.tag, holder)) {
+            try {
+                parked_[holder].push_back(block);
+                fresh_bytes_ -= block.bytes;
+                parked_bytes_ += block.bytes;
+            } catch (const std::bad_alloc&) {
+                fresh_[kept++] = block;  // no harm: looked at once more
+            }
+        } else {
+            freed.push_back(block);
+            fresh_bytes_ -= block.bytes;
+        }
+    }
+    fresh_.resize(kept);
+    std::sort(freed.begin(), freed.end(), [](const Retired& a, const Retired& b) {
+        return std::less<const Region*>()(a.region, b.region);
+    });
+}
+
+}  // namespace strata::producer_impl

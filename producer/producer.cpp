@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "strata/producer.hpp"
+
+#include <utility>
+
+#include "ipc/failure.hpp"
+#include "producer/batch_state.hpp"
+#include "producer/create.hpp"
+#include "producer/store.hpp"
+
+namespace strata {
+
+using producer_impl::Store;
+
+namespace {
+
+std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& options) {
+    auto made = producer_impl::create_store(name, options);
+    return std::make_shared<Store>(std::move(made.directory), std::move(made.lock), options);
+}
+
+std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {
+    const std::string operation = ipc::operation_on("open", name);
+    producer_impl::check_options(options, operation);
+    auto directory = ipc::open_store_directory(
+        options.base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()},
+        operation);
+    auto lock = producer_impl::ProducerLock::take(directory, operation);
+    return std::make_shared<Store>(std::move(directory), std::move(lock), options);
+}
+
+}  // namespace
+
+Producer::Producer(std::shared_ptr<Store> store) noexcept : store_(std::move(store)) {}
+Producer::Producer(Producer&&) noexcept = default;
+Producer& Producer::operator=(Producer&&) noexcept = default;
+Producer::~Producer() = default;
+
+Producer Producer::create(std::string_view name, const ProducerOptions& options) {
+    return Producer(created(name, options));
+}
+
+Producer Producer::open(std::string_view name, const ProducerOptions& options) {
+    return Producer(opened(name, options));
+}
+
+Producer Producer::open_or_create(std::string_view name, const ProducerOptions& options) {
+    // Another process may create or remove the store between the two looks.
+    constexpr int attempts = 8;
+    for (int attempt = 1;; ++attempt) {
+        try {
+            return Producer(opened(name, options));
+        } catch (const Error& error) {
+            if (error.code() != Errc::store_not_found || attempt == attempts) {
+                throw;
+            }
+        }
+        try {
+            return Producer(created(name, options));
+        } catch (const Error& error) {
+            if (error.code() != Errc::store_exists || attempt == attempts) {
+                throw;
+            }
+        }
+    }
+}
+
+Batch Producer::batch() { return Batch(std::make_unique<producer_impl::BatchState>(*store_)); }
+
+Generation Producer::generation() const noexcept { return store_->generation(); }
+std::uint64_t Producer::memory_limit() const noexcept { return store_->budget().limit(); }
+void Producer::set_memory_limit(std::uint64_t bytes) { store_->set_memory_limit(bytes); }
+ProducerStats Producer::stats() const { return store_->stats(); }
+std::uint64_t Producer::reclaim() { return store_->reclaim(); }
+std::uint64_t Producer::trim() { return store_->trim(); }
+const std::string& Producer::name() const noexcept { return store_->name(); }
+const std::filesystem::path& Producer::path() const noexcept { return store_->path(); }
+
+}  // namespace strata

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "producer/producer_lock.hpp"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "ipc/failure.hpp"
+#include "ipc/layout.hpp"
+
+namespace strata::producer_impl {
+
+namespace {
+
+// Byte 0 excludes; byte 2 + pid says who (2: so that it never joins the first into one range).
+constexpr std::uint64_t pid_marks = 2;
+
+std::string holder_text(int file) {
+    const auto mark =
+        ipc::os::find_lock(file, ipc::os::LockType::exclusive, pid_marks, ipc::pid_span);
+    return mark && mark->start >= pid_marks ? "process " + std::to_string(mark->start - pid_marks)
+                                            : std::string("another process");
+}
+
+// 0 or an errno.
+int lock_file(int file) noexcept {
+    if (const int error = ipc::os::set_lock(file, ipc::os::LockType::exclusive, 0, 1)) {
+        return error;
+    }
+    // Only tells people who it is: its failure changes nothing.
+    ipc::os::set_lock(file, ipc::os::LockType::exclusive,
+                      pid_marks + static_cast<std::uint64_t>(ipc::os::process_id()), 1);
+    return 0;
+}
+
+}  // namespace
+
+ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_view operation) {
+    const std::string path = store.file(ipc::lock_file_name);
+    auto file = ipc::os::open_write(store.directory.get(), ipc::lock_file_name);
+    if (!file) {
+        if (file.error == ENOENT) {
+            ipc::fail(Errc::not_a_store, operation, path, "the directory has no lock file",
+                      "it is no store, or half of one: remove it and create it anew");
+        }
+        ipc::fail_errno(file.error, operation, path, "cannot open the producer's lock",
+                        "only the user who created the store can produce into it");
+    }
+    const int error = lock_file(file.value.get());
+    if (error == EAGAIN) {
+        ipc::fail(Errc::producer_active, operation, path,
+                  holder_text(file.value.get()) + " is this store's producer",
+                  "a store has one producer at a time: stop that one first, or use another name");
+    }
+    if (error != 0) {
+        ipc::fail_errno(error, operation, path, "cannot lock");
+    }
+    return ProducerLock(std::move(file.value));
+}
+
+ProducerLock ProducerLock::create(int directory, std::string_view operation,
+                                  std::string_view path) {
+    auto file = ipc::os::create_file(directory, ipc::lock_file_name, ipc::lock_file_mode);
+    const int error = file ? lock_file(file.value.get()) : file.error;
+    if (error != 0) {
+        ipc::fail_errno(error, operation, path, "cannot make the producer's lock");
+    }
+    return ProducerLock(std::move(file.value));
+}
+
+bool ProducerLock::is_free(int directory) {
+    const auto file = ipc::os::open_write(directory, ipc::lock_file_name);
+    return !file ? file.error == ENOENT
+                 : !ipc::os::find_lock(file.value.get(), ipc::os::LockType::exclusive, 0, 1);
+}
+
+}  // namespace strata::producer_impl

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Giving retired blocks back. The claims that this rests on are in docs/reclamation.md.
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "ipc/atomic_word.hpp"
+#include "ipc/failure.hpp"
+#include "ipc/lock_table.hpp"
+#include "producer/store.hpp"
+
+namespace strata::producer_impl {
+
+std::uint64_t Store::reclaim() {
+    check_process("reclaim");
+    const std::lock_guard lock(commit_mutex_);
+    return reclaim_locked();
+}
+
+// Moves the clock on and frees what no pin protects. Returns the bytes that can be used again.
+std::uint64_t Store::reclaim_locked() {
+    if (limbo_.bytes() == 0 && retired_files_.empty()) {
+        return 0;
+    }
+    ipc::ControlCells& cells = *control_.at<ipc::ControlCells>(ipc::cells_offset);
+    const std::uint64_t last = epoch_.load(std::memory_order_relaxed);
+    // Before the lock attempt below. Release; partner: the second load of `epoch` in
+    // PinSet::pin_current, ordered with this by the kernel's lock on the file's lock list.
+    ipc::store_release(cells.epoch, last + 1);
+    epoch_.store(last + 1, std::memory_order_relaxed);
+
+    std::vector<ipc::EpochRange> pinned;
+    if (!ipc::no_pins_up_to(control_.file().get(), last)) {
+        pinned = ipc::pinned_epochs(control_.file().get(), last);
+    }
+    std::vector<Retired> freed;
+    limbo_.collect(last, pinned, freed);
+    std::uint64_t bytes = 0;
+    for (auto first = freed.begin(); first != freed.end();) {
+        const auto end = std::find_if(first, freed.end(), [&](const Retired& block) {
+            return block.region != first->region;
+        });
+        bytes += first->region->free_all(std::span(first, end));
+        first->region->settle_holes();
+        first = end;
+    }
+    deallocations_.fetch_add(freed.size(), std::memory_order_relaxed);
+    // After the blocks: a file that is free has no block left in limbo, for every pin that holds
+    // one of its blocks holds the file as well.
+    bytes += free_files(last, pinned);
+
+    // Those who only keep a pin for their next snapshot let go when asked. Asked again only when
+    // that may help: there are other pins than last time, or they hold back considerably more.
+    if (!pinned.empty() &&
+        (!std::equal(pinned.begin(), pinned.end(), last_pins_.begin(), last_pins_.end()) ||
+         limbo_.parked_bytes() > parked_at_last_wake_ + (1 << 20))) {
+        parked_at_last_wake_ = limbo_.parked_bytes();
+        ipc::os::futex_wake(ipc::futex_word(cells.epoch));
+    }
+    last_pins_ = std::move(pinned);
+    return bytes;
+}
+
+std::uint64_t Store::free_files(std::uint64_t last, std::span<const ipc::EpochRange> pinned) {
+    std::uint64_t bytes = 0;
+    std::erase_if(retired_files_, [&](RetiredFile& file) {
+        std::uint64_t holder = 0;
+        if (file.tag > last || is_pinned(pinned, file.birth, file.tag, holder)) {
+            return false;
+        }
+        const std::uint64_t before = budget_.used();
+        remove_retired(file);
+        bytes += before - std::min(before, budget_.used());
+        return true;
+    });
+    return bytes;
+}
+
+void Store::remove_retired(RetiredFile& file) {
+    if (file.region) {
+        // Nobody reads it, but idle consumers may still have it mapped: give its memory back now.
+        file.region->trim_all();
+        file.region->keep_file = false;
+        file.region.reset();
+        return;
+    }
+    ipc::os::remove_file(directory_.directory.get(), file.name);
+    budget_.give_back(file.bytes);
+}
+
+// Called when an allocation failed for want of memory. Reclaims; gives idle readers a moment to let
+// go of their pins; takes memory from regions that do not need it.
+bool Store::make_room(std::uint64_t bytes) {
+    std::uint64_t freed = reclaim_locked();
+    // The kernel has no wait with a timeout for a lock to go, so this looks again a few times.
+    constexpr int patience = 20;
+    for (int i = 0; i < patience && freed < bytes && limbo_.bytes() > 0; ++i) {
+        ipc::os::futex_wake(
+            ipc::futex_word(control_.at<ipc::ControlCells>(ipc::cells_offset)->epoch));
+        std::this_thread::sleep_for(std::chrono::microseconds(500));
+        freed += reclaim_locked();
+    }
+    const std::uint64_t trimmed = trim_locked(ipc::page_bytes);
+    return freed > 0 || trimmed > 0;
+}
+
+std::uint64_t Store::trim() {
+    check_process("trim");
+    const std::lock_guard lock(commit_mutex_);
+    reclaim_locked();
+    return trim_locked(ipc::page_bytes);
+}
+
+std::uint64_t Store::trim_locked(std::uint64_t min_bytes) {
+    std::uint64_t bytes = control_.trim(min_bytes);
+    for (const auto& [dimension, region] : published_) {
+        if (region) {
+            bytes += region->trim(min_bytes);
+        }
+    }
+    return bytes;
+}
+
+void Store::set_memory_limit(std::uint64_t bytes) {
+    check_process("set_memory_limit");
+    const std::lock_guard lock(commit_mutex_);
+    if (budget_.set_limit(bytes)) {
+        return;
+    }
+    make_room(budget_.used() - std::min(bytes, budget_.used()));
+    if (!budget_.set_limit(bytes)) {
+        throw Error({.code = Errc::limit_exceeded,
+                     .operation = operation("set the memory limit of"),
+                     .path = directory_.path,
+                     .detail = std::to_string(budget_.used()) +
+                               " bytes are in use, the limit was to be " + std::to_string(bytes),
+                     .hint = "erase something first; the old limit stays",
+                     .needed = budget_.used(),
+                     .limit = bytes,
+                     .current = budget_.used()});
+    }
+}
+
+}  // namespace strata::producer_impl

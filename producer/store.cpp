@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "producer/store.hpp"
+
+#include <utility>
+
+#include "ipc/atomic_word.hpp"
+#include "ipc/checksum.hpp"
+#include "ipc/failure.hpp"
+#include "ipc/lock_table.hpp"
+#include "ipc/region_file.hpp"
+
+namespace strata::producer_impl {
+
+namespace {
+
+ipc::Trust own_files() { return {.any_owner = false, .owner = ipc::os::effective_user()}; }
+
+// The writable description of the control file; its own, for the locks that hang on it.
+ipc::FileDescriptor open_control(const ipc::StoreDirectory& directory, std::string_view operation) {
+    auto file = ipc::os::open_write(directory.directory.get(), ipc::control_file_name);
+    if (!file) {
+        ipc::fail_errno(file.error, operation, directory.file(ipc::control_file_name),
+                        "cannot open the control file for writing");
+    }
+    return std::move(file.value);
+}
+
+// Whole pages: a producer that died while its file grew may have left half of one.
+std::uint64_t whole_pages(const ipc::FileDescriptor& file, std::uint64_t bytes,
+                          std::string_view operation, const std::string& path) {
+    const std::uint64_t rounded = ipc::round_up(bytes, ipc::page_bytes);
+    if (rounded != bytes) {
+        if (const int error = ipc::os::commit_range(file.get(), 0, rounded)) {
+            ipc::fail_errno(error, operation, path, "cannot complete its last page");
+        }
+    }
+    return rounded;
+}
+
+}  // namespace
+
+Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options)
+    : directory_(std::move(directory)),
+      path_(directory_.path),
+      lock_(std::move(lock)),
+      retain_(options.retain),
+      budget_(options.memory_limit),
+      control_file_(directory_, ipc::Access::read_only, own_files(), operation("open")),
+      control_(
+          [&] {
+              // Counted first: the region gives back what it finds to be holes.
+              budget_.take_existing(
+                  ipc::round_up(control_file_.status().size_bytes, ipc::page_bytes));
+              ipc::FileDescriptor file = open_control(directory_, operation("open"));
+              whole_pages(file, control_file_.status().size_bytes, operation("open"),
+                          control_file_.path());
+              return file;
+          }(),
+          control_file_.path(), ipc::round_up(control_file_.status().size_bytes, ipc::page_bytes),
+          control_file_.identity().control_max_bytes, budget_, true, operation("open")) {
+    control_.keep_file = true;
+    recover();
+    ipc::announce_life(control_.file().get(), ipc::os::process_id());
+    register_hook();
+}
+
+Store::~Store() {
+    unregister_hook();
+    if (forked()) {  // the parent's store: leave files and mappings alone
+        for (auto& [dimension, region] : published_) {
+            region->abandon();
+        }
+        for (RetiredFile& file : retired_files_) {
+            if (file.region) {
+                file.region->abandon();
+            }
+        }
+        for (HistoryEntry& entry : history_) {
+            for (RetiredFile& file : entry.files) {
+                if (file.region) {
+                    file.region->abandon();
+                }
+            }
+        }
+        control_.abandon();
+        return;
+    }
+    // Retired files stay until nobody can need them: the next producer sees to them.
+    for (RetiredFile& file : retired_files_) {
+        if (file.region) {
+            file.region->keep_file = true;
+        }
+    }
+    // Locks first, so that those who are woken find nobody.
+    lock_.forget();
+    control_.close_file();
+    ipc::os::futex_wake(
+        ipc::futex_word(control_.at<ipc::ControlCells>(ipc::cells_offset)->generation));
+}
+
+void Store::child_after_fork() noexcept {
+    forked_.store(true, std::memory_order_relaxed);
+    lock_.forget();
+    control_.close_file();
+}
+
+void Store::check_process(std::string_view operation) const {
+    if (forked()) {
+        ipc::fail(Errc::wrong_process, operation, directory_.path,
+                  "this producer belongs to the parent process",
+                  "create or open it after the fork");
+    }
+}
+
+std::shared_ptr<Region> Store::new_region(Dimension dimension) {
+    const std::string op = operation("add dimension " + std::to_string(dimension) + " to");
+    const std::uint64_t serial = next_serial_.fetch_add(1, std::memory_order_relaxed);
+    const std::string name = ipc::region_file_name(dimension, serial);
+    const std::string path = directory_.file(name);
+    if (!budget_.take(Region::initial_bytes, Reserve::keep)) {
+        const std::lock_guard lock(commit_mutex_);
+        make_room(Region::initial_bytes);
+        if (!budget_.take(Region::initial_bytes, Reserve::keep)) {
+            throw Error({.code = Errc::limit_exceeded,
+                         .operation = op,
+                         .path = path,
+                         .detail = "the limit of " + std::to_string(budget_.limit()) +
+                                   " bytes leaves no room for another region (" +
+                                   std::to_string(budget_.used()) + " in use)",
+                         .hint = "raise the limit (set_memory_limit)",
+                         .needed = Region::initial_bytes,
+                         .limit = budget_.limit(),
+                         .current = budget_.used()});
+        }
+    }
+    auto file = ipc::os::create_file(directory_.directory.get(), name, ipc::file_mode);
+    int error = file.error;
+    if (error == 0) {
+        error = ipc::os::commit_range(file.value.get(), 0, Region::initial_bytes);
+        if (error != 0) {
+            ipc::os::remove_file(directory_.directory.get(), name);
+        }
+    }
+    if (error != 0) {
+        budget_.give_back(Region::initial_bytes);
+        ipc::fail_errno(
+            error, op, path,
+            "cannot create a region of " + std::to_string(Region::initial_bytes) + " bytes");
+    }
+    std::shared_ptr<Region> region;
+    try {
+        region = std::make_shared<Region>(std::move(file.value), path, Region::initial_bytes,
+                                          identity().region_max_bytes, budget_, false, op);
+    } catch (...) {
+        budget_.give_back(Region::initial_bytes);
+        ipc::os::remove_file(directory_.directory.get(), name);
+        throw;
+    }
+    region->dimension = dimension;
+    region->serial = serial;
+    region->directory = directory_.directory.get();
+    region->file_name = name;
+    region->published.birth_epoch = epoch_.load(std::memory_order_relaxed);
+    const ipc::RegionHeader header = ipc::make_region_header(identity(), dimension, serial);
+    *region->at<ipc::RegionHeader>(0) = header;
+    return region;
+}
+
+std::shared_ptr<Region> Store::region_for(Dimension dimension) {
+    {
+        const std::lock_guard lock(regions_mutex_);
+        if (auto region = current_regions_[dimension].lock()) {
+            return region;
+        }
+    }
+    // Made without the lock: making room may need to commit nothing, but does take the commit
+    // mutex.
+    std::shared_ptr<Region> made = new_region(dimension);
+    const std::lock_guard lock(regions_mutex_);
+    std::weak_ptr<Region>& current = current_regions_[dimension];
+    if (auto region = current.lock()) {
+        return region;  // another thread was quicker; ours removes itself
+    }
+    current = made;
+    return made;
+}
+
+std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
+                              std::string_view operation) {
+    return allocate(region, bytes, alignment, operation, Reserve::keep, false);
+}
+
+std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
+                              std::string_view what, Reserve reserve, bool committing) {
+    // Read before the region's lock: at worst older than the truth, which only holds blocks longer.
+    const std::uint64_t birth = epoch_.load(std::memory_order_relaxed);
+    for (int attempt = 0;; ++attempt) {
+        const Region::Allocation result = region.allocate(bytes, alignment, birth, reserve);
+        if (result.refusal == Region::Refusal::none) {
+            allocations_.fetch_add(1, std::memory_order_relaxed);
+            return result.offset;
+        }
+        std::unique_lock lock(commit_mutex_, std::defer_lock);
+        if (!committing) {
+            lock.lock();
+        }
+        if (attempt == 2 || !make_room(result.needed)) {
+            allocation_failures_.fetch_add(1, std::memory_order_relaxed);
+            fail_allocation(region, result, bytes, operation(what));
+        }
+    }
+}
+
+void Store::free_block(Region& region, std::uint64_t offset) noexcept {
+    region.free(offset);
+    deallocations_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Store::fail_allocation(const Region& region, const Region::Allocation& refusal,
+                            std::uint64_t bytes, std::string_view what) const {
+    Error::Parts parts{.code = Errc::limit_exceeded,
+                       .operation = std::string(what),
+                       .path = region.path(),
+                       .detail = std::to_string(bytes) + " bytes do not fit",
+                       .errno_value = refusal.error,
+                       .needed = bytes,
+                       .limit = budget_.limit(),
+                       .current = budget_.used()};
+    switch (refusal.refusal) {
+        case Region::Refusal::region_full:
+            parts.limit = region.max_bytes();
+            parts.current = region.end();
+            parts.detail += ": the region has " + std::to_string(parts.current) + " of at most " +
+                            std::to_string(parts.limit) + " bytes";
+            if (bytes > region.max_bytes() - ipc::header_bytes) {
+                parts.code = Errc::layer_too_large;
+            }
+            parts.hint = "create the store with a larger region_max_bytes";
+            break;
+        case Region::Refusal::no_space:
+            parts.code = Errc::no_space;
+            parts.detail += ": the file system is full";
+            parts.hint =
+                "enlarge it (for /dev/shm in a container: --shm-size), or lower the memory limit";
+            break;
+        case Region::Refusal::system:
+            parts.code = ipc::errc_of(refusal.error);
+            parts.detail += ": growing the file failed";
+            break;
+        default:
+            parts.detail += ": the memory limit is " + std::to_string(parts.limit) +
+                            " bytes, in use are " + std::to_string(parts.current);
+            parts.hint = "raise the limit (set_memory_limit) or erase something";
+    }
+    if (limbo_.bytes() > 0) {
+        parts.detail += ", " + std::to_string(limbo_.bytes()) + " of them held back for readers:";
+        std::size_t named = 0;
+        for (const ipc::PinHolder& holder :
+             ipc::pin_holders(control_.file().get(), epoch_.load(std::memory_order_relaxed))) {
+            parts.detail += (named == 0 ? " process " : ", ") + std::to_string(holder.pid);
+            if (++named == 16) {
+                parts.detail += ", ...";
+                break;
+            }
+        }
+        parts.hint += "; let those readers drop their old snapshots";
+    }
+    throw Error(std::move(parts));
+}
+
+ProducerStats Store::stats() const {
+    check_process("stats");
+    const std::lock_guard lock(commit_mutex_);
+    std::uint64_t history_bytes = 0;
+    for (const HistoryEntry& entry : history_) {
+        for (const Retired& block : entry.blocks) {
+            history_bytes += block.bytes;
+        }
+    }
+    return {.generation = root_.generation,
+            .epoch = epoch_.load(std::memory_order_relaxed),
+            .memory_limit = budget_.limit(),
+            .committed_bytes = budget_.used(),
+            .live_bytes = root_.live_bytes,
+            .limbo_bytes = limbo_.bytes() + history_bytes,
+            .layers = root_.layers,
+            .dimensions = root_.dimensions,
+            .commits = commits_.load(std::memory_order_relaxed),
+            .allocations = allocations_.load(std::memory_order_relaxed),
+            .deallocations = deallocations_.load(std::memory_order_relaxed),
+            .allocation_failures = allocation_failures_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace strata::producer_impl

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// The producer's end of a store: everything that outlives a single batch.
+//
+// Locks, in this order: commit_mutex_ (publishing, reclaiming, the dimensions' published state),
+// then regions_mutex_ (which region a dimension's puts go to), then a region's own (its allocator).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ipc/control_file.hpp"
+#include "ipc/fork_hooks.hpp"
+#include "ipc/store_files.hpp"
+#include "producer/index_writer.hpp"
+#include "producer/limbo.hpp"
+#include "producer/memory_budget.hpp"
+#include "producer/producer_lock.hpp"
+#include "producer/region.hpp"
+#include "strata/error.hpp"
+#include "strata/producer.hpp"
+
+namespace strata::producer_impl {
+
+class BatchState;
+
+/// A region file that no generation reaches any more, still there for old snapshots.
+struct RetiredFile {
+    std::shared_ptr<Region> region;  // null: a leftover of an earlier producer
+    std::string name;
+    std::uint64_t bytes = 0;  // of a leftover
+    std::uint64_t birth = 0;
+    std::uint64_t tag = 0;
+};
+
+class Store final : private ipc::ForkHook {
+public:
+    /// Takes over an existing store; `lock` is held. Rebuilds the allocators from the root.
+    Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options);
+    ~Store();
+
+    const std::string& name() const noexcept { return directory_.name; }
+    const std::filesystem::path& path() const noexcept { return path_; }
+    MemoryBudget& budget() noexcept { return budget_; }
+    const ipc::ControlIdentity& identity() const noexcept { return control_file_.identity(); }
+
+    Generation generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+
+    // For batches.
+    /// The region that puts into `dimension` go to, made if need be (not published yet).
+    std::shared_ptr<Region> region_for(Dimension dimension);
+    /// A region of its own, for a batch that removes the dimension before it puts into it.
+    std::shared_ptr<Region> new_region(Dimension dimension);
+    /// Room for a block; reclaims and trims before giving up. Throws Error. Offset of the
+    /// allocation.
+    std::uint64_t allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
+                           std::string_view operation);
+    void free_block(Region& region, std::uint64_t offset) noexcept;
+    Generation commit(BatchState& batch);
+    /// Throws Error{wrong_process} in a forked child.
+    void check_process(std::string_view operation) const;
+    bool forked() const noexcept { return forked_.load(std::memory_order_relaxed); }
+
+    void set_memory_limit(std::uint64_t bytes);
+    ProducerStats stats() const;
+    std::uint64_t reclaim();
+    std::uint64_t trim();
+
+private:
+    struct Commit;  // one commit under way: commit.cpp
+    friend struct Commit;
+    struct HistoryEntry {
+        Generation generation;  // the last one that reaches the blocks
+        std::vector<Retired> blocks;
+        std::vector<RetiredFile> files;
+    };
+
+    std::string operation(std::string_view what) const {
+        return ipc::operation_on(what, directory_.name);
+    }
+    std::uint64_t allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
+                           std::string_view operation, Reserve reserve, bool committing);
+    /// Tries hard to make room; mutex held. True if anything became free.
+    bool make_room(std::uint64_t bytes);
+    [[noreturn]] void fail_allocation(const Region& region, const Region::Allocation& refusal,
+                                      std::uint64_t bytes, std::string_view operation) const;
+    std::uint64_t reclaim_locked();
+    std::uint64_t trim_locked(std::uint64_t min_bytes);
+    void evict_history(Generation oldest) noexcept;
+    std::uint64_t free_files(std::uint64_t last, std::span<const ipc::EpochRange> pinned);
+    void remove_retired(RetiredFile& file);
+
+    // Restart: recover.cpp.
+    void recover();
+    void recover_dimension(const ipc::DimensionRecord& record, std::uint64_t record_offset);
+    void retire_leftover_files();
+    void retire_unreachable(Region& region);
+
+    void child_after_fork() noexcept override;
+
+    ipc::StoreDirectory directory_;
+    const std::filesystem::path path_;
+    ProducerLock lock_;
+    const std::uint32_t retain_;
+    MemoryBudget budget_;
+    ipc::ControlFile control_file_;
+    Region control_;
+    std::atomic<bool> forked_{false};
+
+    mutable std::mutex commit_mutex_;
+    std::atomic<Generation> generation_{0};
+    std::atomic<std::uint64_t> epoch_{0};
+    ipc::RootRecord root_{};
+    std::uint64_t root_offset_ = 0;
+    std::map<Dimension, std::shared_ptr<Region>> published_;
+    Generation first_retained_ = 0;  // history starts anew with each producer
+    std::deque<HistoryEntry> history_;
+    Limbo limbo_;
+    std::vector<RetiredFile> retired_files_;
+    std::vector<ipc::EpochRange> last_pins_;
+    std::uint64_t parked_at_last_wake_ = 0;
+    CommitTrail trail_;  // reused by every commit
+
+    std::mutex regions_mutex_;
+    std::unordered_map<Dimension, std::weak_ptr<Region>> current_regions_;
+    std::atomic<std::uint64_t> next_serial_{1};
+
+    std::atomic<std::uint64_t> commits_{0};
+    std::atomic<std::uint64_t> allocations_{0};
+    std::atomic<std::uint64_t> deallocations_{0};
+    std::atomic<std::uint64_t> allocation_failures_{0};
+};
+
+}  // namespace strata::producer_impl
