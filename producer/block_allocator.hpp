@@ -47,10 +47,9 @@ struct AllocatorStats {
 };
 
 // Hands out byte offsets in [begin, end) of one region file. All state is in private memory; the
-// mapped bytes are never touched. Small blocks come from slabs of one size class, big ones are runs
-// of whole pages; both prefer low
-// addresses, which keeps the far end free. Not thread-safe.
-// A std::bad_alloc from any function leaves the allocator as it was.
+// mapped bytes are never touched. Small blocks come from slabs of one size class, lowest slab first,
+// so that the high ones drain; big ones are runs of whole pages, placed where they fit best.
+// Not thread-safe. A std::bad_alloc from any function leaves the allocator as it was.
 class BlockAllocator {
 public:
     // All of [begin, end) is free and committed. Both are multiples of page_bytes.
