@@ -47,7 +47,7 @@ struct AllocatorStats {
 };
 
 // Hands out byte offsets in [begin, end) of one region file. All state is in private memory; the
-// mapped bytes are never touched. Small blocks come from slabs of one size class, lowest slab first,
+// mapped bytes are never touched. Small blocks come from slabs of one class, lowest slab first,
 // so that the high ones drain; big ones are runs of whole pages, placed where they fit best.
 // Not thread-safe. A std::bad_alloc from any function leaves the allocator as it was.
 class BlockAllocator {
