@@ -82,10 +82,13 @@ value() {
     echo "${BASH_REMATCH[1]}"
 }
 
-# end NAME: waits for the end of a process; $status is its exit code.
+# end NAME SIGNAL: ends a process and waits for that; $status is its exit code.
 end() {
     status=0
-    wait "${pids[$1]}" || status=$?
+    {
+        kill "-$2" "${pids[$1]}"
+        wait "${pids[$1]}" || status=$?
+    } 2>/dev/null # bash would say "Killed"
     unset "pids[$1]"
 }
 
@@ -137,10 +140,11 @@ start_other_user() {
 
 # The kernel's word for it: the process maps the store, never writable, and holds a pin.
 check_attached() {
-    local proc=/proc/${pids[$1]} maps
+    local proc=/proc/${pids[$1]} maps locks
     maps=$(grep -E '/(control|region-[^/]*)\.mmap' "$proc/maps") || fail "$1 maps no store"
     ! grep -qE '^[^ ]+ .w' <<<"$maps" || fail "$1 maps the store writable"
-    cat "$proc"/fdinfo/* 2>/dev/null | grep -q '^lock:.*OFDLCK.*READ' || fail "$1 holds no pin"
+    locks=$(cat "$proc"/fdinfo/* 2>/dev/null || true) # one may be closed meanwhile
+    grep -q '^lock:.*OFDLCK.*READ' <<<"$locks" || fail "$1 holds no pin"
 }
 
 # ---- 1. Start order does not matter.
@@ -171,16 +175,14 @@ say "a second producer is refused: ${refusal#wordnet_producer: }"
 
 # ---- 3. A consumer dies: nobody notices.
 check_attached victim
-kill -KILL "${pids[victim]}"
-end victim
+end victim KILL
 ((status == 137)) || fail "the killed consumer ended with $status"
 say "consumer victim: killed while it held a pin; the others go on"
 await_another_comparison early second other
 
 # ---- 4. The producer dies and comes back: consumers read on, generations go on.
 survivors=(early second other)
-kill -KILL "${pids[producer]}"
-end producer
+end producer KILL
 ((status == 137)) || fail "the killed producer ended with $status"
 last=0
 for name in "${survivors[@]}"; do
@@ -200,11 +202,12 @@ continued=$(value generation "$line")
     fail "the new producer is at generation $continued, the old one was at $last"
 for name in "${survivors[@]}"; do await "$name" '^producer is back'; done
 say "producer: a new one carries on from generation $continued; every consumer follows"
+await producer 'every synset has revision 2'
+say "producer: ${line%%;*}"
 await_another_comparison "${survivors[@]}"
 
 # ---- 5. An orderly end. Every consumer compares the whole store a last time.
-kill -TERM "${pids[producer]}"
-end producer
+end producer TERM
 ((status == 0)) || fail "the producer ended with $status"
 line=$(tail -n 1 "$work/logs/producer")
 generation=$(value generation "$line")
@@ -213,8 +216,7 @@ say "$line"
 layers=0 dimensions=0
 mismatches=$(count_lines victim '^mismatch')
 for name in "${survivors[@]}"; do
-    kill -TERM "${pids[$name]}"
-    end "$name"
+    end "$name" TERM
     line=$(tail -n 1 "$work/logs/$name")
     say "consumer $name: ${line#consumer: }"
     found=$(value mismatches "$line")

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
 #include <limits>
 #include <optional>
@@ -198,6 +199,7 @@ void print_round(const Publisher& publisher, double slowest) {
 
 void run(const Options& options) {
     const wordnet::StopSignal stop;
+    std::cout << std::fixed << std::setprecision(3);
     Clock::time_point start = Clock::now();
     const wordnet::Source source = wordnet::Source::load(options.source);
     std::cout << "source: " << source.synsets().size() << " synsets, " << source.word_count()

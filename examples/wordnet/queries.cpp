@@ -10,6 +10,7 @@
 #include <iomanip>
 #include <iostream>
 #include <optional>
+#include <sstream>
 #include <string>
 
 #include "wordnet/lexicographer_files.hpp"
@@ -20,8 +21,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double milliseconds_since(Clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+/// e.g. "1.25 ms"
+std::string time_since(Clock::time_point start) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(2)
+         << std::chrono::duration<double, std::milli>(Clock::now() - start).count() << " ms";
+    return text.str();
 }
 
 std::optional<std::uint64_t> as_number(std::string_view text) {
@@ -97,9 +102,9 @@ void print_lookup(const strata::Snapshot& snapshot, std::string_view word_or_num
     std::vector<strata::Layer> found;
     if (number) found = find_number(snapshot, *number);
     if (found.empty()) found = find_word(snapshot, word_or_number);
-    const double milliseconds = milliseconds_since(start);
+    const std::string time = time_since(start);
     std::cout << "lookup " << word_or_number << ": " << found.size() << " of "
-              << snapshot.layer_count() << " layers, in " << milliseconds << " ms\n";
+              << snapshot.layer_count() << " layers, in " << time << '\n';
     for (const strata::Layer& layer : found)
         print_synset(layer);
     std::cout << std::flush;
@@ -126,9 +131,9 @@ bool print_scan(const strata::Snapshot& snapshot, std::string_view dimension) {
         top.insert(place, layer);
         if (top.size() > 3) top.pop_back();
     }
-    const double milliseconds = milliseconds_since(start);
+    const std::string time = time_since(start);
     std::cout << "scan " << display_name(id) << ": " << layers << " layers, " << bytes
-              << " bytes of text, in " << milliseconds << " ms; most frequent:\n";
+              << " bytes of text, in " << time << "; most frequent:\n";
     for (const strata::Layer& layer : top)
         print_synset(layer);
     std::cout << std::flush;
