@@ -64,7 +64,9 @@ View* Session::take_newest(View* stale) {
     warmed_up_ = true;
     if (keep) {
         current_.store(view, std::memory_order_release);
-        retire(current);
+        if (current != view) {  // a closed current view may just have been used again
+            retire(current);
+        }
     }
     return view;
 }
