@@ -113,8 +113,8 @@ std::string code_of(Action&& action) {
     return error ? std::string(to_string(error->code())) : "no error";
 }
 
-/// Text of `size` bytes that depends on every one of the arguments: a mixed-up or reused block
-/// shows.
+/// Printable text of `size` bytes that depends on every one of the arguments: a mixed-up or reused
+/// block shows.
 inline std::string payload_of(std::uint64_t seed, std::uint64_t version, std::size_t size) {
     std::string text(size, '\0');
     std::uint64_t state = seed * 0x9E3779B97F4A7C15ULL + version;
@@ -122,7 +122,7 @@ inline std::string payload_of(std::uint64_t seed, std::uint64_t version, std::si
         state ^= state >> 12;
         state ^= state << 25;
         state ^= state >> 27;
-        c = static_cast<char>((state * 0x2545F4914F6CDD1DULL) >> 56);
+        c = static_cast<char>('0' + ((state * 0x2545F4914F6CDD1DULL) >> 58));
         state += state == 0 ? 1 : 0;
     }
     return text;
