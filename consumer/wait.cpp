@@ -2,6 +2,7 @@
 // Waiting for a newer generation: blocking, and through a descriptor.
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "consumer/session.hpp"
 #include "ipc/failure.hpp"
@@ -67,12 +68,14 @@ int Session::event_descriptor() {
     event_ = std::move(event.value);
     const std::uint64_t& word = control_.cells().generation;
     acknowledged_.store(ipc::load_acquire(word), std::memory_order_relaxed);
-    // `gone` is the thread's own: report the producer's end once, not at every check.
-    const auto act = [this, fd = event_.get(), gone = false]() mutable {
+    // `gone` and `other` are the thread's own: report the producer's end, and that of the store,
+    // once each, not at every check.
+    const auto act = [this, fd = event_.get(), gone = false, other = false]() mutable {
         const Generation now = ipc::load_acquire(control_.cells().generation);
-        const bool was_gone = gone;
-        gone = !ipc::find_producer(control_.file().get()).has_value() || replaced();
-        if (now > acknowledged_.load(std::memory_order_acquire) || (gone && !was_gone)) {
+        const bool was_gone = std::exchange(gone, !ipc::find_producer(control_.file().get()));
+        const bool was_other = std::exchange(other, replaced());
+        if (now > acknowledged_.load(std::memory_order_acquire) || (gone && !was_gone) ||
+            (other && !was_other)) {
             ipc::os::signal_event(fd);
         }
     };
