@@ -148,7 +148,9 @@ static_assert(sizeof(LayerHeader) == 64 && alignof(LayerHeader) == 8);
 /// are used (0 for an empty or single-layer index). A node is 64 entry words (array node) or a
 /// bitmap word followed by one entry word per set bit (bitmap node).
 ///
-/// Entry word:  bits 0-1 kind | 2-5 zero | 6-39 offset (a multiple of 64) | 40-63 size, layers only
+/// Entry word:  bits 0-1 kind | 2-4 alignment, layers only | 5 zero | 6-39 offset (a multiple of
+/// 64) |
+///              40-63 size, layers only
 ///   kind 0: nothing (the whole word is 0)
 ///   kind 1: a layer (in the directory: a DimensionRecord); size = payload bytes, or 0xFFFFFF: look
 ///           into the header. Above the lowest level the key has to be compared with the header's.
@@ -173,10 +175,16 @@ constexpr std::uint64_t entry_size(std::uint64_t word) noexcept { return word >>
 constexpr std::uint64_t node_entry(EntryKind kind, std::uint64_t offset) noexcept {
     return offset | static_cast<std::uint64_t>(kind);
 }
-constexpr std::uint64_t layer_entry(std::uint64_t offset, std::uint64_t payload_bytes) noexcept {
+/// The payload's alignment: 64 << bits 2-4.
+constexpr std::uint64_t entry_alignment(std::uint64_t word) noexcept {
+    return block_unit << ((word >> 2) & 7);
+}
+constexpr std::uint64_t layer_entry(std::uint64_t offset, std::uint64_t payload_bytes,
+                                    std::uint64_t alignment = block_unit) noexcept {
     const std::uint64_t size =
         payload_bytes < entry_size_unknown ? payload_bytes : entry_size_unknown;
-    return (size << 40) | offset | static_cast<std::uint64_t>(EntryKind::layer);
+    const auto code = static_cast<std::uint64_t>(std::countr_zero(alignment / block_unit));
+    return (size << 40) | offset | (code << 2) | static_cast<std::uint64_t>(EntryKind::layer);
 }
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) noexcept {

@@ -105,6 +105,10 @@ struct LockRange {
 std::optional<LockRange> find_lock(int fd, LockType type, std::uint64_t start,
                                    std::uint64_t length);
 
+/// Whether another open file description of this file exists, in any process (a mapping keeps one):
+/// the kernel grants a write lease only if not. nullopt: not for this file system or user.
+std::optional<bool> opened_elsewhere(int fd) noexcept;
+
 // Futexes on shared mappings, also read-only ones.
 inline constexpr std::uint32_t all_waiters = 0xFFFF'FFFF;
 /// Sleeps while *word == expected, until the deadline (steady clock) or a wake for one of `mask`'s

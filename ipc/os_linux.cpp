@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <dirent.h>
@@ -249,6 +250,19 @@ std::optional<LockRange> find_lock(int fd, LockType type, std::uint64_t start,
     return LockRange{static_cast<std::uint64_t>(lock.l_start),
                      lock.l_len == 0 ? std::uint64_t{std::numeric_limits<off_t>::max()}
                                      : static_cast<std::uint64_t>(lock.l_len)};
+}
+
+std::optional<bool> opened_elsewhere(int fd) noexcept {
+    // Whoever opens the file while the lease stands makes the kernel send us this signal; the
+    // default one would end the process, this one is ignored unless somebody asks for it.
+    if (::fcntl(fd, F_SETSIG, SIGURG) != 0) {
+        return std::nullopt;
+    }
+    if (::fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+        ::fcntl(fd, F_SETLEASE, F_UNLCK);
+        return false;
+    }
+    return errno == EAGAIN ? std::optional(true) : std::nullopt;
 }
 
 bool futex_wait(const std::uint32_t* word, std::uint32_t expected,

@@ -136,12 +136,7 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
                      .needed = payload_bytes,
                      .limit = store_.identity().region_max_bytes});
     }
-    BatchDimension& target = dimension(id.dimension);
-    if (!target.region) {
-        target.region =
-            target.remove ? store_.new_region(id.dimension) : store_.region_for(id.dimension);
-    }
-    Region& region = *target.region;
+    Region& region = region_of(touch(id.dimension));
     ops_.reserve(ops_.size() + 1 > ops_.capacity() ? ops_.capacity() * 2 + 1 : 0);
     const std::uint64_t offset = store_.allocate(
         region, layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
@@ -173,10 +168,34 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
     return {payload, payload_bytes};
 }
 
+BatchDimension& BatchState::touch(Dimension number) {
+    auto place = std::lower_bound(
+        dimensions_.begin(), dimensions_.end(), number,
+        [](const BatchDimension& dimension, Dimension value) { return dimension.number < value; });
+    if (place == dimensions_.end() || place->number != number) {
+        place = dimensions_.insert(place, BatchDimension{.number = number});
+    }
+    if (!place->touched) {
+        place->touched = true;
+        if (place->region && !place->region->in_use()) {
+            place->region.reset();  // removed since the batch used it last
+        }
+    }
+    return *place;
+}
+
+Region& BatchState::region_of(BatchDimension& dimension) {
+    if (!dimension.region) {
+        dimension.region = dimension.remove ? store_.new_region(dimension.number)
+                                            : store_.region_for(dimension.number);
+    }
+    return *dimension.region;
+}
+
 void BatchState::seal_last() noexcept { seal_layer(ops_.back().region->at(ops_.back().header)); }
 
 void BatchState::erase(LayerId id) {
-    dimension(id.dimension);
+    touch(id.dimension);
     if (!ops_.empty() && !(ops_.back().id < id)) {
         sorted_ = false;
     }
@@ -189,17 +208,15 @@ void BatchState::add_dimension(Dimension number, std::string_view name) {
                   "the name has " + std::to_string(name.size()) + " bytes, at most " +
                       std::to_string(max_dimension_name_bytes) + " are possible");
     }
-    BatchDimension& target = dimension(number);
-    if (!target.region) {
-        target.region = target.remove ? store_.new_region(number) : store_.region_for(number);
-    }
+    BatchDimension& target = touch(number);
+    region_of(target);
     target.add = true;
     target.name = name;
     ++dimension_changes_;
 }
 
 void BatchState::remove_dimension(Dimension number) {
-    BatchDimension& target = dimension(number);
+    BatchDimension& target = touch(number);
     std::erase_if(ops_, [&](const BatchOp& op) {
         if (op.id.dimension != number) {
             return false;
@@ -207,7 +224,12 @@ void BatchState::remove_dimension(Dimension number) {
         free_op(op);
         return true;
     });
-    target = {.region = nullptr, .remove = true, .add = false, .name = {}};
+    target = {.number = number,
+              .region = nullptr,
+              .touched = true,
+              .remove = true,
+              .add = false,
+              .name = {}};
     ++dimension_changes_;
 }
 
@@ -249,7 +271,8 @@ void BatchState::settle() {
 
 void BatchState::free_op(const BatchOp& op) noexcept {
     if (op.region != nullptr) {
-        store_.free_block(*op.region, allocation_of_layer(*op.region, op.header));
+        const std::uint64_t alignment = op.region->at<LayerHeader>(op.header)->alignment;
+        store_.free_block(*op.region, op.header - (alignment - ipc::block_unit));
     }
 }
 
@@ -264,7 +287,14 @@ void BatchState::clear() noexcept {
 
 void BatchState::forget() noexcept {
     ops_.clear();
-    dimensions_.clear();
+    // Regions are remembered for the batch's next use, as long as they are those of the store.
+    std::erase_if(dimensions_, [](const BatchDimension& dimension) {
+        return !dimension.region || !dimension.region->in_use();
+    });
+    for (BatchDimension& dimension : dimensions_) {
+        dimension.touched = dimension.remove = dimension.add = false;
+        dimension.name.clear();
+    }
     dimension_changes_ = 0;
     sorted_ = true;
 }

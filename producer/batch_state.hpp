@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,10 +27,12 @@ struct BatchOp {
 
 /// What a batch does to one dimension as a whole.
 struct BatchDimension {
-    std::shared_ptr<Region> region;  // where its puts went; null: none yet
-    bool remove = false;             // removed before anything else in this batch happens to it
+    Dimension number = 0;
+    std::shared_ptr<Region> region{};  // where its puts go; null: none yet
+    bool touched = false;              // else only remembered for its region, from an earlier use
+    bool remove = false;               // removed before anything else in this batch happens to it
     bool add = false;
-    std::string name;  // new name; empty: as it is
+    std::string name{};  // new name; empty: as it is
 };
 
 class BatchState {
@@ -61,17 +62,19 @@ public:
     /// name_collision.
     void settle();
     std::vector<BatchOp>& ops() noexcept { return ops_; }
-    std::map<Dimension, BatchDimension>& dimensions() noexcept { return dimensions_; }
+    /// Ascending by number.
+    std::vector<BatchDimension>& dimensions() noexcept { return dimensions_; }
     /// After publishing: the blocks are the store's now.
     void forget() noexcept;
 
 private:
-    BatchDimension& dimension(Dimension dimension) { return dimensions_[dimension]; }
+    BatchDimension& touch(Dimension number);
+    Region& region_of(BatchDimension& dimension);
     void free_op(const BatchOp& op) noexcept;
 
     Store& store_;
     std::vector<BatchOp> ops_;
-    std::map<Dimension, BatchDimension> dimensions_;
+    std::vector<BatchDimension> dimensions_;
     std::size_t dimension_changes_ = 0;
     bool sorted_ = true;
 };

@@ -96,13 +96,18 @@ BlockAllocator::Place BlockAllocator::find_block(std::uint64_t offset) const noe
 }
 
 std::uint64_t BlockAllocator::birth(std::uint64_t offset) const noexcept {
+    return facts(offset).birth;
+}
+
+BlockFacts BlockAllocator::facts(std::uint64_t offset) const noexcept {
     const Place place = find_block(offset);
-    return place.span->infos()[place.index].birth();
+    const Span& span = *place.span;
+    return {span.is_run() ? span.pages * page_bytes : size_classes[span.size_class].block_bytes,
+            span.infos()[place.index].birth()};
 }
 
 std::uint64_t BlockAllocator::block_bytes(std::uint64_t offset) const noexcept {
-    const Span& span = *find_block(offset).span;
-    return span.is_run() ? span.pages * page_bytes : size_classes[span.size_class].block_bytes;
+    return facts(offset).bytes;
 }
 
 std::uint64_t BlockAllocator::rounded_bytes(std::uint64_t bytes, std::uint64_t alignment) noexcept {

@@ -19,6 +19,11 @@ struct Extent {
     std::uint64_t bytes;
 };
 
+struct BlockFacts {
+    std::uint64_t bytes;  // rounded size
+    std::uint64_t birth;
+};
+
 struct ClassStats {
     std::uint64_t block_bytes = 0;
     std::uint64_t used_blocks = 0;
@@ -74,6 +79,8 @@ public:
     // Of an allocated block; anything else is a bug and aborts, here and in free().
     std::uint64_t birth(std::uint64_t offset) const noexcept;
     std::uint64_t block_bytes(std::uint64_t offset) const noexcept;
+    // Both with one look-up.
+    BlockFacts facts(std::uint64_t offset) const noexcept;
     // What allocate() really uses for a request: block size of the class, or whole pages.
     static std::uint64_t rounded_bytes(std::uint64_t bytes,
                                        std::uint64_t alignment = block_unit) noexcept;

@@ -3,6 +3,7 @@
 // cannot fail.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
@@ -23,17 +24,17 @@ struct Store::Commit {
         std::shared_ptr<Region> region;  // null: removed
         std::shared_ptr<Region> old;     // published before; differs if removed or replaced
         Published state;                 // to be
+        std::uint64_t committed_bytes = 0;
     };
 
     Commit(Store& owner, BatchState& from)
         : store(owner),
           batch(from),
           trail(owner.trail_),
+          scratch(owner.scratch_),
           generation(owner.root_.generation + 1),
           reserve(Reserve::use),
-          allocate([this](Region& region, std::uint64_t bytes) {
-              return store.allocate(region, bytes, ipc::block_unit, "crystallize", reserve, true);
-          }) {
+          allocate([this](Region& region, std::uint64_t bytes) { return room(region, bytes); }) {
         trail.allocated.clear();
         trail.retired.clear();
         for (const BatchOp& op : batch.ops()) {
@@ -42,10 +43,15 @@ struct Store::Commit {
                 break;
             }
         }
+        store.control_.lock();
     }
     Commit(const Commit&) = delete;
     Commit& operator=(const Commit&) = delete;
     ~Commit() {
+        if (layers_region != nullptr) {
+            layers_region->unlock();
+        }
+        store.control_.unlock();
         if (!published) {
             for (const CommitTrail::Block& block : trail.allocated) {
                 store.free_block(*block.region, block.offset);
@@ -53,6 +59,7 @@ struct Store::Commit {
         }
     }
 
+    std::uint64_t room(Region& region, std::uint64_t bytes);
     void apply_dimensions();
     void apply_layers(Changed& changed, std::span<const BatchOp> ops);
     void check_names(const Region& region, IndexRoot root, std::span<const BatchOp> ops) const;
@@ -65,15 +72,17 @@ struct Store::Commit {
     Store& store;
     BatchState& batch;
     CommitTrail& trail;
+    std::vector<IndexChange>& scratch;
     const Generation generation;
     Reserve reserve;
     const Allocate allocate;
     std::vector<Changed> changes;
-    std::vector<IndexChange> scratch;
     RootRecord root{};
     std::uint64_t root_offset = 0;
     bool layout_changed = false;
-    std::vector<Retired> retired;
+    // The allocator's locks are held all along: the control file's, and that of the region whose
+    // layers are being applied.
+    Region* layers_region = nullptr;
     std::vector<RetiredFile> retired_files;
     bool published = false;
 };
@@ -85,16 +94,18 @@ Generation Store::commit(BatchState& batch) {
     if (batch.size() == 0) {
         return root_.generation;
     }
-    Commit commit(*this, batch);
-    commit.apply_dimensions();
-    if (commit.changes.empty()) {  // it only removed what was not there
-        batch.clear();
-        return root_.generation;
+    {
+        Commit commit(*this, batch);
+        commit.apply_dimensions();
+        if (commit.changes.empty()) {  // it only removed what was not there
+            batch.clear();
+            return root_.generation;
+        }
+        commit.write_directory();
+        commit.write_root();
+        commit.prepare_retiring();
+        commit.publish();
     }
-    commit.write_directory();
-    commit.write_root();
-    commit.prepare_retiring();
-    commit.publish();
     batch.forget();
     // Worth the two system calls when a good part of the store could be reused.
     const std::uint64_t worth = std::clamp<std::uint64_t>(
@@ -105,11 +116,51 @@ Generation Store::commit(BatchState& batch) {
     return root_.generation;
 }
 
+// As Store::allocate, but with the locks held already.
+std::uint64_t Store::Commit::room(Region& region, std::uint64_t bytes) {
+    const std::uint64_t birth = store.epoch_.load(std::memory_order_relaxed);
+    for (int attempt = 0;; ++attempt) {
+        const Region::Allocation result =
+            region.allocate_held(bytes, ipc::block_unit, birth, reserve);
+        if (result.refusal == Region::Refusal::none) {
+            store.allocations_.fetch_add(1, std::memory_order_relaxed);
+            return result.offset;
+        }
+        // Reclaiming locks the regions itself. What this commit has read and built stays as it is:
+        // the former is reachable, the latter allocated, and the commit mutex is still held.
+        Region* const held = std::exchange(layers_region, nullptr);
+        if (held != nullptr) {
+            held->unlock();
+        }
+        store.control_.unlock();
+        const bool hopeless = attempt == 2 || !store.make_room(result.needed);
+        if (!hopeless) {
+            store.control_.lock();
+            if (held != nullptr) {
+                held->lock();
+                layers_region = held;
+            }
+            continue;
+        }
+        store.allocation_failures_.fetch_add(1, std::memory_order_relaxed);
+        try {
+            store.fail_allocation(region, result, bytes, store.operation("crystallize"));
+        } catch (...) {
+            store.control_.lock();  // as the destructor expects it
+            throw;
+        }
+    }
+}
+
 void Store::Commit::apply_dimensions() {
     std::span<const BatchOp> ops(batch.ops());
-    for (auto& [number, wish] : batch.dimensions()) {
-        const auto end = std::find_if(ops.begin(), ops.end(), [n = number](const BatchOp& op) {
-            return op.id.dimension != n;
+    for (const BatchDimension& wish : batch.dimensions()) {
+        if (!wish.touched) {
+            continue;
+        }
+        const Dimension number = wish.number;
+        const auto end = std::find_if(ops.begin(), ops.end(), [number](const BatchOp& op) {
+            return op.id.dimension != number;
         });
         const std::span<const BatchOp> own(ops.begin(), end);
         ops = std::span<const BatchOp>(end, ops.end());
@@ -163,7 +214,7 @@ void Store::Commit::apply_dimensions() {
 void Store::Commit::check_names(const Region& region, IndexRoot index,
                                 std::span<const BatchOp> ops) const {
     CommitTrail unused;
-    const IndexWriter reader(const_cast<Region&>(region), Leaves::layers, allocate, unused);
+    const IndexWriter reader(const_cast<Region&>(region), allocate, unused);
     for (const BatchOp& op : ops) {
         if (!op.named) {
             continue;
@@ -195,7 +246,7 @@ void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops)
         if (op.header != 0) {
             auto* const header = region.at<ipc::LayerHeader>(op.header);
             header->generation = generation;
-            entry = ipc::layer_entry(op.header, header->payload_bytes);
+            entry = ipc::layer_entry(op.header, header->payload_bytes, header->alignment);
             changed.state.live_bytes += BlockAllocator::rounded_bytes(
                 layer_allocation_bytes(header->payload_bytes, header->metadata_bytes,
                                        header->alignment),
@@ -205,7 +256,9 @@ void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops)
     }
     const std::size_t allocated = trail.allocated.size();
     const std::size_t retired_before = trail.retired.size();
-    IndexWriter writer(region, Leaves::layers, allocate, trail);
+    region.lock();
+    layers_region = &region;
+    IndexWriter writer(region, allocate, trail);
     const IndexRoot after = writer.apply(before, scratch);
     changed.state.index = after.entry;
     changed.state.levels = after.levels;
@@ -214,10 +267,13 @@ void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops)
         changed.state.live_bytes += BlockAllocator::rounded_bytes(trail.allocated[i].bytes);
     }
     const auto retired_here = std::span(trail.retired).subspan(retired_before);
-    region.fill_facts(retired_here);
+    region.fill_facts_held(retired_here);
     for (const CommitTrail::Block& block : retired_here) {
         changed.state.live_bytes -= block.bytes;
     }
+    changed.committed_bytes = region.end_held();
+    layers_region = nullptr;
+    region.unlock();
 }
 
 void Store::Commit::write_record(Changed& changed) {
@@ -232,7 +288,7 @@ void Store::Commit::write_record(Changed& changed) {
     record.name_bytes = static_cast<std::uint32_t>(changed.state.name.size());
     record.layers = changed.state.layers;
     record.live_bytes = changed.state.live_bytes;
-    record.committed_bytes = changed.region->end();
+    record.committed_bytes = changed.committed_bytes;
     record.generation = generation;
     std::memcpy(record.name, changed.state.name.data(), changed.state.name.size());
     record.checksum = ipc::record_checksum(record);
@@ -260,13 +316,13 @@ void Store::Commit::write_directory() {
         scratch.push_back({changed.dimension, entry});
     }
     const std::size_t before = trail.retired.size();
-    IndexWriter writer(store.control_, Leaves::records, allocate, trail);
+    IndexWriter writer(store.control_, allocate, trail);
     const IndexRoot directory =
         writer.apply({store.root_.directory, store.root_.directory_levels}, scratch);
     root.directory = directory.entry;
     root.directory_levels = directory.levels;
     trail.retired.push_back({&store.control_, store.root_offset_, 0, 0});
-    store.control_.fill_facts(std::span(trail.retired).subspan(before));
+    store.control_.fill_facts_held(std::span(trail.retired).subspan(before));
 }
 
 void Store::Commit::write_root() {
@@ -275,7 +331,7 @@ void Store::Commit::write_root() {
     trail.allocated.push_back({&store.control_, root_offset, sizeof(RootRecord), 0});
     root.generation = generation;
     root.committed_bytes = store.budget_.used();
-    root.control_bytes = store.control_.end();
+    root.control_bytes = store.control_.end_held();
     root.published_at_ns = ipc::os::realtime_ns();
     if (layout_changed) {
         root.layout_generation = generation;
@@ -293,14 +349,6 @@ void Store::Commit::write_root() {
 // Everything that `publish` must not fail to do.
 void Store::Commit::prepare_retiring() {
     const std::uint64_t epoch = store.epoch_.load(std::memory_order_relaxed);
-    retired.reserve(trail.retired.size());
-    for (const CommitTrail::Block& block : trail.retired) {
-        retired.push_back({.region = block.region,
-                           .offset = block.offset,
-                           .birth = block.birth,
-                           .tag = epoch,
-                           .bytes = block.bytes});
-    }
     for (const Changed& changed : changes) {
         if (changed.old && changed.old != changed.region) {
             retired_files.push_back({.region = changed.old,
@@ -313,7 +361,7 @@ void Store::Commit::prepare_retiring() {
             store.published_[changed.dimension];  // the place for it: erased again if all fails
         }
     }
-    std::size_t waiting = retired.size();
+    std::size_t waiting = trail.retired.size();
     std::size_t files = retired_files.size();
     for (const HistoryEntry& entry : store.history_) {
         waiting += entry.blocks.size();
@@ -322,7 +370,8 @@ void Store::Commit::prepare_retiring() {
     store.limbo_.reserve(waiting);
     store.retired_files_.reserve(store.retired_files_.size() + files);
     if (store.retain_ > 0) {
-        store.history_.push_back({0, {}, {}});
+        store.history_.push_back({generation - 1, {}, {}});
+        store.history_.back().blocks.reserve(trail.retired.size());
     }
 }
 
@@ -349,24 +398,36 @@ void Store::Commit::publish() noexcept {
         if (changed.region) {
             changed.region->published = std::move(changed.state);
             changed.region->keep_file = true;
+            changed.region->set_in_use(true);
             store.published_[changed.dimension] = changed.region;
         } else {
             store.published_.erase(changed.dimension);
         }
         if (changed.region != changed.old) {
+            if (changed.old) {
+                changed.old->set_in_use(false);
+            }
             const std::lock_guard lock(store.regions_mutex_);
             store.current_regions_[changed.dimension] = changed.region;
         }
     }
+    const std::uint64_t epoch = store.epoch_.load(std::memory_order_relaxed);
+    for (const CommitTrail::Block& block : trail.retired) {
+        const Retired entry{.region = block.region,
+                            .offset = block.offset,
+                            .birth = block.birth,
+                            .tag = epoch,
+                            .bytes = block.bytes};
+        if (store.retain_ > 0) {
+            store.history_.back().blocks.push_back(entry);
+        } else {
+            store.limbo_.add(entry);
+        }
+    }
     if (store.retain_ > 0) {
-        store.history_.back().generation = generation - 1;
-        store.history_.back().blocks = std::move(retired);
         store.history_.back().files = std::move(retired_files);
         store.evict_history(generation - std::min<Generation>(store.retain_, generation - 1));
     } else {
-        for (const Retired& block : retired) {
-            store.limbo_.add(block);
-        }
         for (RetiredFile& file : retired_files) {
             store.retired_files_.push_back(std::move(file));
         }

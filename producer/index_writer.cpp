@@ -34,11 +34,6 @@ std::uint32_t levels_for(std::uint64_t key) noexcept {
 
 }  // namespace
 
-std::uint64_t allocation_of_layer(const Region& region, std::uint64_t header_offset) noexcept {
-    const auto* const header = region.at<ipc::LayerHeader>(header_offset);
-    return header_offset - (header->alignment - ipc::block_unit);
-}
-
 std::uint64_t IndexWriter::key_of(std::uint64_t entry) const noexcept {
     return *region_.at<std::uint64_t>(entry_offset(entry));
 }
@@ -247,10 +242,8 @@ void IndexWriter::retire_node(std::uint64_t entry) {
 }
 
 void IndexWriter::retire_layer(std::uint64_t entry) {
-    const std::uint64_t offset = entry_offset(entry);
-    trail_.retired.push_back(
-        {&region_, leaves_ == Leaves::layers ? allocation_of_layer(region_, offset) : offset, 0,
-         0});
+    // The entry tells where the allocation starts: the old block itself stays untouched in memory.
+    trail_.retired.push_back({&region_, allocation_of_layer(entry), 0, 0});
 }
 
 std::uint64_t IndexWriter::find(IndexRoot root, std::uint64_t key) const noexcept {

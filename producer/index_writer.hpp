@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "ipc/layout.hpp"
 #include "producer/region.hpp"
 
 namespace strata::producer_impl {
@@ -37,13 +38,10 @@ struct IndexRoot {
     std::uint32_t levels = 0;
 };
 
-/// What the leaves of an index are: layer blocks, or (in the directory) dimension records.
-enum class Leaves : unsigned char { layers, records };
-
 class IndexWriter {
 public:
-    IndexWriter(Region& region, Leaves leaves, const Allocate& allocate, CommitTrail& trail)
-        : region_(region), leaves_(leaves), allocate_(allocate), trail_(trail) {}
+    IndexWriter(Region& region, const Allocate& allocate, CommitTrail& trail)
+        : region_(region), allocate_(allocate), trail_(trail) {}
 
     /// Applies changes (ascending keys, each once). Old nodes and layers are added to
     /// trail.retired, new nodes to trail.allocated. Throws what `allocate` throws; the old index is
@@ -71,13 +69,14 @@ private:
     std::uint64_t key_of(std::uint64_t entry) const noexcept;
 
     Region& region_;
-    Leaves leaves_;
     const Allocate& allocate_;
     CommitTrail& trail_;
     std::int64_t layers_delta_ = 0;
 };
 
 /// Start of the allocation behind a layer entry: its header lies (alignment - 64) bytes further on.
-std::uint64_t allocation_of_layer(const Region& region, std::uint64_t header_offset) noexcept;
+constexpr std::uint64_t allocation_of_layer(std::uint64_t entry) noexcept {
+    return ipc::entry_offset(entry) - (ipc::entry_alignment(entry) - ipc::block_unit);
+}
 
 }  // namespace strata::producer_impl

@@ -2,7 +2,6 @@
 #include "producer/limbo.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <new>
 
 namespace strata::producer_impl {
@@ -70,9 +69,6 @@ void Limbo::collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
         }
     }
     fresh_.resize(kept);
-    std::sort(freed.begin(), freed.end(), [](const Retired& a, const Retired& b) {
-        return std::less<const Region*>()(a.region, b.region);
-    });
 }
 
 }  // namespace strata::producer_impl

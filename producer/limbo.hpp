@@ -36,9 +36,9 @@ public:
     std::uint64_t fresh_bytes() const noexcept { return fresh_bytes_; }
     std::uint64_t parked_bytes() const noexcept { return parked_bytes_; }
 
-    /// Sorts out what `pinned` (ascending, disjoint) does not protect; gives it to `freed`, sorted
-    /// by region. Blocks tagged after `last` stay. Each block is looked at once when it is new and
-    /// once for each pin that held it and went.
+    /// Sorts out what `pinned` (ascending, disjoint) does not protect; gives it to `freed`. Blocks
+    /// tagged after `last` stay. Each block is looked at once when it is new and once for each pin
+    /// that held it and went.
     void collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
                  std::vector<Retired>& freed);
 

@@ -21,6 +21,9 @@ using ipc::EntryKind;
 
 namespace {
 
+/// What the leaves of an index are: layer blocks, or (in the directory) dimension records.
+enum class Leaves : unsigned char { layers, records };
+
 /// Walks an index and adopts all of its blocks. Nothing is trusted: a damaged index ends in an
 /// error.
 class Adopter {
@@ -99,7 +102,7 @@ private:
         if (!right_place || header.dimension != region_.dimension ||
             !std::has_single_bit(header.alignment) || header.alignment < ipc::block_unit ||
             header.alignment > ipc::page_bytes || header.payload_bytes > region_.max_bytes() ||
-            entry != ipc::layer_entry(offset, header.payload_bytes) ||
+            entry != ipc::layer_entry(offset, header.payload_bytes, header.alignment) ||
             offset < header.alignment - ipc::block_unit) {
             fail("the header of the layer at offset " + std::to_string(offset) +
                  " contradicts its entry");
@@ -200,6 +203,7 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
     region->directory = directory_.directory.get();
     region->file_name = name;
     region->keep_file = true;
+    region->set_in_use(true);
     region->published = {.index = record.index,
                          .levels = record.index_levels,
                          .layers = record.layers,

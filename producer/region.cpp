@@ -51,9 +51,8 @@ Region::~Region() {
     }
 }
 
-Region::Allocation Region::allocate(std::uint64_t bytes, std::uint64_t alignment,
-                                    std::uint64_t birth, Reserve reserve) {
-    const std::lock_guard lock(mutex_);
+Region::Allocation Region::allocate_held(std::uint64_t bytes, std::uint64_t alignment,
+                                         std::uint64_t birth, Reserve reserve) {
     Allocation result;
     auto offset = allocator_.allocate(bytes, birth, alignment);
     if (!offset) {
@@ -142,9 +141,14 @@ bool Region::adopt(std::uint64_t offset, std::uint64_t bytes, std::uint64_t alig
 
 std::vector<std::uint64_t> Region::finish_rebuild() { return allocator_.finish_rebuild(); }
 
-// Files may have holes that an earlier producer punched. Their pages are counted as not committed.
+// Files may have holes that an earlier producer punched. A file that has all its memory is not
+// searched: what was committed and never written looks like a hole, too.
 void Region::find_holes() {
     const std::uint64_t end = allocator_.end();
+    const auto status = ipc::os::status(file_.get());
+    if (status && status.value.allocated_bytes >= end) {
+        return;
+    }
     std::uint64_t at = ipc::header_bytes;
     while (at < end) {
         const auto [data, data_end] = ipc::os::next_data(file_.get(), at, end);

@@ -3,6 +3,7 @@
 // committed memory and its allocator.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -57,15 +58,23 @@ public:
     /// Room for a block, from free memory or by growing the file. `birth`: the current epoch, for
     /// reclamation.
     Allocation allocate(std::uint64_t bytes, std::uint64_t alignment, std::uint64_t birth,
-                        Reserve reserve);
+                        Reserve reserve) {
+        const std::lock_guard hold(*this);
+        return allocate_held(bytes, alignment, birth, reserve);
+    }
+    /// For several operations at once: lock() first.
+    Allocation allocate_held(std::uint64_t bytes, std::uint64_t alignment, std::uint64_t birth,
+                             Reserve reserve);
+    void lock() { mutex_.lock(); }
+    void unlock() { mutex_.unlock(); }
     void free(std::uint64_t offset);
-    /// Sets `bytes` and `birth` of blocks of this region.
+    /// Sets `bytes` and `birth` of blocks of this region. lock() first.
     template <class Blocks>
-    void fill_facts(Blocks blocks) const {
-        const std::lock_guard lock(mutex_);
+    void fill_facts_held(Blocks blocks) const {
         for (auto& block : blocks) {
-            block.bytes = allocator_.block_bytes(block.offset);
-            block.birth = allocator_.birth(block.offset);
+            const BlockFacts facts = allocator_.facts(block.offset);
+            block.bytes = facts.bytes;
+            block.birth = facts.birth;
         }
     }
     std::uint64_t block_bytes(std::uint64_t offset) const {
@@ -108,6 +117,7 @@ public:
     }
 
     std::uint64_t end() const;  // committed size of the file
+    std::uint64_t end_held() const noexcept { return allocator_.end(); }  // lock() first
     std::uint64_t max_bytes() const noexcept { return max_bytes_; }
     AllocatorStats stats() const;
     const ipc::FileDescriptor& file() const noexcept { return file_; }
@@ -120,6 +130,9 @@ public:
     std::string file_name;   // empty: the control file
     bool keep_file = false;  // set when published, or when the file is somebody else's to remove
     Published published;
+    /// True while a dimension of the current generation lies in it.
+    bool in_use() const noexcept { return in_use_.load(std::memory_order_acquire); }
+    void set_in_use(bool used) noexcept { in_use_.store(used, std::memory_order_release); }
 
 private:
     bool grow(std::uint64_t needed, Reserve reserve, Allocation& result);
@@ -135,6 +148,7 @@ private:
     BlockAllocator allocator_;
     std::uint64_t committed_bytes_ = 0;  // counted in the budget
     std::vector<Extent> unsettled_holes_;
+    std::atomic<bool> in_use_{false};
 };
 
 }  // namespace strata::producer_impl

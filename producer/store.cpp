@@ -186,24 +186,16 @@ std::shared_ptr<Region> Store::region_for(Dimension dimension) {
 }
 
 std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
-                              std::string_view operation) {
-    return allocate(region, bytes, alignment, operation, Reserve::keep, false);
-}
-
-std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
-                              std::string_view what, Reserve reserve, bool committing) {
+                              std::string_view what) {
     // Read before the region's lock: at worst older than the truth, which only holds blocks longer.
     const std::uint64_t birth = epoch_.load(std::memory_order_relaxed);
     for (int attempt = 0;; ++attempt) {
-        const Region::Allocation result = region.allocate(bytes, alignment, birth, reserve);
+        const Region::Allocation result = region.allocate(bytes, alignment, birth, Reserve::keep);
         if (result.refusal == Region::Refusal::none) {
             allocations_.fetch_add(1, std::memory_order_relaxed);
             return result.offset;
         }
-        std::unique_lock lock(commit_mutex_, std::defer_lock);
-        if (!committing) {
-            lock.lock();
-        }
+        const std::lock_guard lock(commit_mutex_);
         if (attempt == 2 || !make_room(result.needed)) {
             allocation_failures_.fetch_add(1, std::memory_order_relaxed);
             fail_allocation(region, result, bytes, operation(what));

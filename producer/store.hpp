@@ -86,8 +86,6 @@ private:
     std::string operation(std::string_view what) const {
         return ipc::operation_on(what, directory_.name);
     }
-    std::uint64_t allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
-                           std::string_view operation, Reserve reserve, bool committing);
     /// Tries hard to make room; mutex held. True if anything became free.
     bool make_room(std::uint64_t bytes);
     [[noreturn]] void fail_allocation(const Region& region, const Region::Allocation& refusal,
@@ -127,7 +125,8 @@ private:
     std::vector<RetiredFile> retired_files_;
     std::vector<ipc::EpochRange> last_pins_;
     std::uint64_t parked_at_last_wake_ = 0;
-    CommitTrail trail_;  // reused by every commit
+    CommitTrail trail_;  // these two are reused by every commit
+    std::vector<IndexChange> scratch_;
 
     std::mutex regions_mutex_;
     std::unordered_map<Dimension, std::weak_ptr<Region>> current_regions_;
