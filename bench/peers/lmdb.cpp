@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/peers/lmdb.hpp"
+
+#include "bench/harness/row.hpp"
+
+#if STRATA_BENCH_LMDB
+#include <lmdb.h>
+
+namespace strata::bench {
+
+namespace {
+
+void check(int error, const char* call) {
+    if (error != 0) {
+        throw NotRun(std::string(call) + ": " + mdb_strerror(error));
+    }
+}
+
+constexpr std::size_t map_bytes = std::size_t{16} << 30;
+
+MDB_env* open_environment(const std::filesystem::path& directory, unsigned flags) {
+    MDB_env* environment = nullptr;
+    check(mdb_env_create(&environment), "mdb_env_create");
+    const int error = [&] {
+        mdb_env_set_mapsize(environment, map_bytes);
+        mdb_env_set_maxreaders(environment, 256);
+        return mdb_env_open(environment, directory.c_str(), flags, 0644);
+    }();
+    if (error != 0) {
+        mdb_env_close(environment);
+        check(error, "mdb_env_open");
+    }
+    return environment;
+}
+
+/// A read transaction and what a look-up needs.
+class ReadTransaction {
+public:
+    explicit ReadTransaction(MDB_env* environment, std::shared_ptr<void> keep = {})
+        : keep_(std::move(keep)) {
+        check(mdb_txn_begin(environment, nullptr, MDB_RDONLY, &transaction_), "mdb_txn_begin");
+        check(mdb_dbi_open(transaction_, nullptr, 0, &table_), "mdb_dbi_open");
+    }
+    ReadTransaction(const ReadTransaction&) = delete;
+    ReadTransaction& operator=(const ReadTransaction&) = delete;
+    ~ReadTransaction() { mdb_txn_abort(transaction_); }
+
+    std::span<const std::byte> get(std::uint64_t number) const noexcept {
+        MDB_val key{sizeof number, &number};
+        MDB_val value{};
+        if (mdb_get(transaction_, table_, &key, &value) != 0) {
+            return nothing_found();
+        }
+        return {static_cast<const std::byte*>(value.mv_data), value.mv_size};
+    }
+    void reset() noexcept { mdb_txn_reset(transaction_); }
+    void renew() { check(mdb_txn_renew(transaction_), "mdb_txn_renew"); }
+    MDB_txn* raw() const noexcept { return transaction_; }
+    MDB_dbi table() const noexcept { return table_; }
+
+private:
+    std::shared_ptr<void> keep_;  // the environment, if it goes with its last transaction
+    MDB_txn* transaction_ = nullptr;
+    MDB_dbi table_ = 0;
+};
+
+std::unique_ptr<Reader> held(MDB_env* environment, std::shared_ptr<void> keep) {
+    auto transaction = std::make_unique<ReadTransaction>(environment, std::move(keep));
+    return make_reader(
+        [transaction = std::move(transaction)](std::uint64_t key) { return transaction->get(key); });
+}
+
+// As with strata, the payload is summed after the transaction is reset: nobody writes meanwhile.
+std::unique_ptr<Reader> renewed(MDB_env* environment, std::shared_ptr<void> keep) {
+    auto transaction = std::make_unique<ReadTransaction>(environment, std::move(keep));
+    transaction->reset();
+    return make_reader([transaction = std::move(transaction)](std::uint64_t key) {
+        transaction->renew();
+        const auto payload = transaction->get(key);
+        transaction->reset();
+        return payload;
+    });
+}
+
+class LmdbWriter final : public Writer {
+public:
+    LmdbWriter(MDB_env* environment, MDB_dbi table) : environment_(environment), table_(table) {}
+
+    void begin() override {
+        check(mdb_txn_begin(environment_, nullptr, 0, &transaction_), "mdb_txn_begin");
+    }
+    void put(std::uint64_t number, std::span<const std::byte> payload) override {
+        MDB_val key{sizeof number, &number};
+        MDB_val value{payload.size(), const_cast<std::byte*>(payload.data())};
+        check(mdb_put(transaction_, table_, &key, &value, 0), "mdb_put");
+    }
+    void commit() override { check(mdb_txn_commit(transaction_), "mdb_txn_commit"); }
+
+private:
+    MDB_env* environment_;
+    MDB_dbi table_;
+    MDB_txn* transaction_ = nullptr;
+};
+
+}  // namespace
+
+struct LmdbStore::State {
+    MDB_env* environment = nullptr;
+    MDB_dbi table = 0;
+    std::filesystem::path directory{};
+
+    ~State() { mdb_env_close(environment); }
+};
+
+LmdbStore::LmdbStore(const std::filesystem::path& directory, const Dataset& dataset)
+    : state_(std::make_unique<State>()) {
+    std::filesystem::create_directories(directory);
+    state_->directory = directory;
+    // MDB_NOTLS: several read transactions in one thread, as the rows need.
+    state_->environment =
+        open_environment(directory, MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NORDAHEAD);
+    MDB_txn* transaction = nullptr;
+    check(mdb_txn_begin(state_->environment, nullptr, 0, &transaction), "mdb_txn_begin");
+    check(mdb_dbi_open(transaction, nullptr, MDB_INTEGERKEY, &state_->table), "mdb_dbi_open");
+    std::vector<std::byte> payload(dataset.payload_bytes);
+    for (std::uint64_t number = 0; number < dataset.layers; ++number) {
+        fill_payload(number, 0, payload);
+        MDB_val key{sizeof number, &number};
+        MDB_val value{payload.size(), payload.data()};
+        check(mdb_put(transaction, state_->table, &key, &value, MDB_APPEND), "mdb_put");
+    }
+    check(mdb_txn_commit(transaction), "mdb_txn_commit");
+}
+
+LmdbStore::~LmdbStore() = default;
+
+std::unique_ptr<Reader> LmdbStore::held_reader() { return held(state_->environment, {}); }
+std::unique_ptr<Reader> LmdbStore::renewed_reader() { return renewed(state_->environment, {}); }
+
+std::unique_ptr<Writer> LmdbStore::writer() {
+    return std::make_unique<LmdbWriter>(state_->environment, state_->table);
+}
+
+std::uint64_t LmdbStore::file_bytes() const {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    mdb_env_info(state_->environment, &info);
+    mdb_env_stat(state_->environment, &stat);
+    return (info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+std::uint64_t LmdbStore::scan() {
+    const ReadTransaction transaction(state_->environment);
+    MDB_cursor* cursor = nullptr;
+    check(mdb_cursor_open(transaction.raw(), transaction.table(), &cursor), "mdb_cursor_open");
+    std::uint64_t total = 0;
+    MDB_val key{};
+    MDB_val value{};
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        total += words_of({static_cast<const std::byte*>(value.mv_data), value.mv_size});
+    }
+    mdb_cursor_close(cursor);
+    return total;
+}
+
+std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& directory, bool is_renewed) {
+    MDB_env* const environment =
+        open_environment(directory, MDB_RDONLY | MDB_NOTLS | MDB_NORDAHEAD);
+    const std::shared_ptr<void> keep(environment, [](void* opened) {
+        mdb_env_close(static_cast<MDB_env*>(opened));
+    });
+    return is_renewed ? renewed(environment, keep) : held(environment, keep);
+}
+
+std::string lmdb_version() { return mdb_version(nullptr, nullptr, nullptr); }
+
+}  // namespace strata::bench
+
+#else
+
+namespace strata::bench {
+
+struct LmdbStore::State {};
+
+namespace {
+const char* const absent = "liblmdb-dev was not there at build time";
+}
+
+LmdbStore::LmdbStore(const std::filesystem::path&, const Dataset&) { throw NotRun(absent); }
+LmdbStore::~LmdbStore() = default;
+std::unique_ptr<Reader> LmdbStore::held_reader() { throw NotRun(absent); }
+std::unique_ptr<Reader> LmdbStore::renewed_reader() { throw NotRun(absent); }
+std::unique_ptr<Writer> LmdbStore::writer() { throw NotRun(absent); }
+std::uint64_t LmdbStore::file_bytes() const { return 0; }
+std::uint64_t LmdbStore::scan() { throw NotRun(absent); }
+std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path&, bool) {
+    throw NotRun(absent);
+}
+std::string lmdb_version() { return absent; }
+
+}  // namespace strata::bench
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/peers/strata_store.hpp"
+
+#include <algorithm>
+
+namespace strata::bench {
+
+namespace {
+
+constexpr std::uint64_t load_batch = 4096;
+
+class BatchedReader final : public Reader {
+public:
+    explicit BatchedReader(Consumer& consumer) : snapshot_(consumer.snapshot()) {}
+
+    std::uint64_t sum(std::span<const std::uint64_t> keys) override {
+        constexpr std::size_t batch = 64;
+        std::array<LayerId, batch> ids;
+        std::array<Layer, batch> layers;
+        std::uint64_t total = 0;
+        for (std::size_t start = 0; start < keys.size(); start += batch) {
+            const std::size_t count = std::min(batch, keys.size() - start);
+            for (std::size_t i = 0; i < count; ++i) {
+                ids[i] = {StrataStore::dimension, keys[start + i]};
+            }
+            snapshot_.find(std::span(ids).first(count), layers);
+            for (std::size_t i = 0; i < count; ++i) {
+                total += words_of(layers[i] ? layers[i].bytes() : nothing_found());
+            }
+        }
+        return total;
+    }
+    // A chain has nothing to overlap.
+    std::uint64_t chase(std::uint64_t, std::size_t, std::uint64_t) override { return 0; }
+
+private:
+    Snapshot snapshot_;
+};
+
+}  // namespace
+
+ConsumerOptions consumer_options(const std::filesystem::path& base) {
+    ConsumerOptions options;
+    options.base_path = base;
+    return options;
+}
+
+StrataStore::StrataStore(std::filesystem::path base, const Dataset& dataset,
+                         const Settings& settings)
+    : base_(std::move(base)),
+      dataset_(dataset),
+      settings_(settings),
+      payload_(dataset.payload_bytes) {
+    if (settings_.memory_limit == 0) {
+        settings_.memory_limit = 64_MiB + dataset.layers * (dataset.payload_bytes + 256) * 4;
+    }
+    ProducerOptions options;
+    options.base_path = base_;
+    options.memory_limit = settings_.memory_limit;
+    producer_.emplace(Producer::create(name, options));
+    Batch batch = producer_->batch();
+    for (std::uint64_t key = 0; key < dataset.layers; ++key) {
+        put(batch, key, 0);
+        if (batch.size() == load_batch) {
+            batch.crystallize();
+        }
+    }
+    batch.crystallize();
+    consumer_.emplace(Consumer::attach(name, consumer_options(base_)));
+}
+
+void StrataStore::open_producer() {
+    ProducerOptions options;
+    options.base_path = base_;
+    options.memory_limit = settings_.memory_limit;
+    producer_.emplace(Producer::open(name, options));
+}
+
+void StrataStore::put(Batch& batch, std::uint64_t key, std::uint64_t version) {
+    const std::uint64_t number = settings_.random_keys ? mix(key) : key;
+    fill_payload(key, version, payload_);
+    batch.put({dimension, number}, payload_);
+}
+
+std::unique_ptr<Reader> strata_held_reader(Consumer& consumer) {
+    return make_reader([snapshot = consumer.snapshot()](std::uint64_t key) {
+        const Layer layer = snapshot.find({StrataStore::dimension, key});
+        return layer ? layer.bytes() : nothing_found();
+    });
+}
+
+std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer) {
+    return std::make_unique<BatchedReader>(consumer);
+}
+
+// The payload is summed after the snapshot is gone. That is safe here alone: nobody publishes
+// meanwhile; and it lets one loop serve all contestants.
+std::unique_ptr<Reader> strata_renewed_reader(Consumer& consumer) {
+    return make_reader([&consumer](std::uint64_t key) {
+        const Snapshot snapshot = consumer.snapshot();
+        const Layer layer = snapshot.find({StrataStore::dimension, key});
+        return layer ? layer.bytes() : nothing_found();
+    });
+}
+
+std::vector<const std::byte*> strata_places(const Snapshot& snapshot, std::uint64_t layers) {
+    std::vector<const std::byte*> places;
+    for (std::uint64_t key = 0; key < layers; ++key) {
+        places.push_back(snapshot.get({StrataStore::dimension, key}).data());
+    }
+    return places;
+}
+
+}  // namespace strata::bench

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// strata as a contestant, through the public API alone.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <strata/strata.hpp>
+#include <vector>
+
+#include "bench/peers/reader.hpp"
+
+namespace strata::bench {
+
+/// A store with one dimension that holds the data set, its producer, and a consumer of it.
+class StrataStore {
+public:
+    static constexpr Dimension dimension = 1;
+    static constexpr const char* name = "bench";
+
+    struct Settings {
+        std::uint64_t memory_limit = 0;  ///< 0: room for the data set four times over
+        bool random_keys = false;        ///< layer numbers are mix(key) instead of key
+    };
+    StrataStore(std::filesystem::path base, const Dataset& dataset)
+        : StrataStore(std::move(base), dataset, Settings()) {}
+    StrataStore(std::filesystem::path base, const Dataset& dataset, const Settings& settings);
+
+    Producer& producer() noexcept { return *producer_; }
+    Consumer& consumer() noexcept { return *consumer_; }
+    const Dataset& dataset() const noexcept { return dataset_; }
+    const std::filesystem::path& base() const noexcept { return base_; }
+
+    /// Publishes the data set's layer `key` anew; `batch` is reused.
+    void put(Batch& batch, std::uint64_t key, std::uint64_t version);
+
+    void close_producer() { producer_.reset(); }
+    void open_producer();
+
+private:
+    std::filesystem::path base_;
+    Dataset dataset_;
+    Settings settings_;
+    std::vector<std::byte> payload_;
+    std::optional<Producer> producer_;
+    std::optional<Consumer> consumer_;
+};
+
+ConsumerOptions consumer_options(const std::filesystem::path& base);
+
+/// find() in a snapshot that is held.
+std::unique_ptr<Reader> strata_held_reader(Consumer& consumer);
+/// Batched find() in a snapshot that is held, 64 ids a call.
+std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer);
+/// Take a snapshot, find one layer, let go.
+std::unique_ptr<Reader> strata_renewed_reader(Consumer& consumer);
+/// Where the payloads lie in this process's mapping of the store.
+std::vector<const std::byte*> strata_places(const Snapshot& snapshot, std::uint64_t layers);
+
+}  // namespace strata::bench

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The groups of rows. Each runs those of its rows that the context wants.
+#pragma once
+
+#include <span>
+
+#include "bench/harness/context.hpp"
+
+namespace strata::bench {
+
+void run_reads(Context& context);
+void run_snapshots(Context& context);
+void run_commits(Context& context);
+void run_attach(Context& context);
+void run_restart(Context& context);
+void run_index_memory(Context& context);
+
+struct Group {
+    const char* name;
+    const char* what;
+    void (*run)(Context&);
+};
+std::span<const Group> all_groups();
+
+}  // namespace strata::bench
