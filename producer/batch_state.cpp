@@ -136,11 +136,21 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
                      .needed = payload_bytes,
                      .limit = store_.identity().region_max_bytes});
     }
-    Region& region = region_of(touch(id.dimension));
-    ops_.reserve(ops_.size() + 1 > ops_.capacity() ? ops_.capacity() * 2 + 1 : 0);
-    const std::uint64_t offset = store_.allocate(
-        region, layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
-        options.alignment, operation);
+    BatchDimension& target = touch(id.dimension);
+    const bool first_use = !target.region;
+    Region& region = region_of(target);
+    std::uint64_t offset = 0;
+    try {
+        ops_.reserve(ops_.size() + 1 > ops_.capacity() ? ops_.capacity() * 2 + 1 : 0);
+        offset = store_.allocate(
+            region, layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
+            options.alignment, operation);
+    } catch (...) {
+        if (first_use) {  // what was refused must not add its dimension
+            target.region.reset();
+        }
+        throw;
+    }
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
     const LayerHeader header{.layer = id.layer,
                              .payload_bytes = payload_bytes,

@@ -79,7 +79,10 @@ std::uint64_t Store::free_files(std::uint64_t last, std::span<const ipc::EpochRa
 void Store::remove_retired(RetiredFile& file) {
     if (file.region) {
         // Nobody reads it, but idle consumers may still have it mapped: give its memory back now.
-        file.region->trim_all();
+        // Unless a batch was begun before the removal and has blocks in it: then its end does that.
+        if (file.region.use_count() == 1) {
+            file.region->trim_all();
+        }
         file.region->keep_file = false;
         file.region.reset();
         return;

@@ -141,25 +141,25 @@ bool Region::adopt(std::uint64_t offset, std::uint64_t bytes, std::uint64_t alig
 
 std::vector<std::uint64_t> Region::finish_rebuild() { return allocator_.finish_rebuild(); }
 
-// Files may have holes that an earlier producer punched. A file that has all its memory is not
-// searched: what was committed and never written looks like a hole, too.
+// Files may have holes that an earlier producer punched. Memory that was committed and never
+// written looks the same to the search, so the kernel's own count says how much there is.
 void Region::find_holes() {
     const std::uint64_t end = allocator_.end();
     const auto status = ipc::os::status(file_.get());
-    if (status && status.value.allocated_bytes >= end) {
+    if (!status || status.value.allocated_bytes >= end) {
         return;
     }
     std::uint64_t at = ipc::header_bytes;
     while (at < end) {
         const auto [data, data_end] = ipc::os::next_data(file_.get(), at, end);
         if (data > at) {
-            const std::uint64_t hole = std::min(data, end) - at;
-            unsettled_holes_.push_back({at, hole});
-            committed_bytes_ -= hole;
-            budget_.give_back(hole);
+            unsettled_holes_.push_back({at, std::min(data, end) - at});
         }
         at = data_end;
     }
+    const std::uint64_t held = ipc::round_up(status.value.allocated_bytes, ipc::page_bytes);
+    budget_.give_back(committed_bytes_ - std::min(committed_bytes_, held));
+    committed_bytes_ = std::min(committed_bytes_, held);
 }
 
 void Region::settle_holes() {
@@ -168,6 +168,7 @@ void Region::settle_holes() {
         return;
     }
     const std::vector<Extent> free = allocator_.free_runs(ipc::page_bytes);
+    std::vector<Extent> holes;
     std::vector<Extent> rest;
     for (const Extent& hole : unsettled_holes_) {
         std::uint64_t at = hole.offset;
@@ -179,7 +180,7 @@ void Region::settle_holes() {
                 if (from > at) {
                     rest.push_back({at, from - at});
                 }
-                allocator_.mark_hole({from, to - from});
+                holes.push_back({from, to - from});
                 at = to;
             }
         }
@@ -188,6 +189,23 @@ void Region::settle_holes() {
         }
     }
     unsettled_holes_ = std::move(rest);
+    if (holes.empty()) {
+        return;
+    }
+    const auto before = ipc::os::status(file_.get());
+    for (const Extent& hole : holes) {
+        // It may have memory that was never written; from here on it has none.
+        if (ipc::os::punch_hole(file_.get(), hole.offset, hole.bytes) == 0) {
+            allocator_.mark_hole(hole);
+        }
+    }
+    const auto after = ipc::os::status(file_.get());
+    if (before && after && after.value.allocated_bytes < before.value.allocated_bytes) {
+        const std::uint64_t bytes =
+            std::min(before.value.allocated_bytes - after.value.allocated_bytes, committed_bytes_);
+        committed_bytes_ -= bytes;
+        budget_.give_back(bytes);
+    }
 }
 
 std::uint64_t Region::trim(std::uint64_t min_bytes) {
