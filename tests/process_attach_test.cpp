@@ -41,15 +41,15 @@ bool is_readable(int fd) {
 TEST_CASE("a consumer program that starts first waits for the store and then reads it") {
     const TempStore temp;
     Child consumer = helper("consume", temp);
-    REQUIRE(consumer.channel().receive() == 0);  // it looked, and there was no store
+    REQUIRE(consumer.receive() == 0);  // it looked, and there was no store
 
     Child producer = helper("produce", temp);
-    CHECK(producer.channel().receive() == 1);
-    producer.channel().send(20);
-    CHECK(producer.channel().receive() == 21);
+    CHECK(producer.receive() == 1);
+    producer.send(20);
+    CHECK(producer.receive() == 21);
 
-    consumer.channel().send(21);
-    CHECK(consumer.channel().receive() == 21);
+    consumer.send(21);
+    CHECK(consumer.receive() == 21);
     consumer.channel().close();
     producer.channel().close();
     CHECK(consumer.join() == "");
@@ -59,28 +59,28 @@ TEST_CASE("a consumer program that starts first waits for the store and then rea
 TEST_CASE("a consumer program that starts second finds what was published before") {
     const TempStore temp;
     Child producer = helper("produce", temp);
-    CHECK(producer.channel().receive() == 1);
-    producer.channel().send(20);
-    CHECK(producer.channel().receive() == 21);
+    CHECK(producer.receive() == 1);
+    producer.send(20);
+    CHECK(producer.receive() == 21);
 
     Child consumer = helper("consume", temp);
-    CHECK(consumer.channel().receive() == 1);
-    consumer.channel().send(21);
-    CHECK(consumer.channel().receive() == 21);
+    CHECK(consumer.receive() == 1);
+    consumer.send(21);
+    CHECK(consumer.receive() == 21);
 
     // It sleeps until the next generation comes.
-    consumer.channel().send(22);
-    producer.channel().send(1);
-    CHECK(producer.channel().receive() == 22);
-    CHECK(consumer.channel().receive() == 22);
+    consumer.send(22);
+    producer.send(1);
+    CHECK(producer.receive() == 22);
+    CHECK(consumer.receive() == 22);
 
     // What is published stays when its producer has gone.
     producer.channel().close();
     CHECK(producer.join() == "");
     Child late = helper("consume", temp);
-    CHECK(late.channel().receive() == 1);
-    late.channel().send(22);
-    CHECK(late.channel().receive() == 22);
+    CHECK(late.receive() == 1);
+    late.send(22);
+    CHECK(late.receive() == 22);
     late.channel().close();
     consumer.channel().close();
     CHECK(consumer.join() == "");
@@ -100,7 +100,7 @@ TEST_CASE("a forked consumer waits for the store of its parent") {
         }
         STRATA_REQUIRE_EQ(oracle.mismatch(consumer.snapshot()), "");
     });
-    REQUIRE(child.channel().receive() == 1);
+    REQUIRE(child.receive() == 1);
     Producer producer = temp.create();
     while (producer.generation() < 11) {
         oracle.publish(producer);
@@ -111,7 +111,7 @@ TEST_CASE("a forked consumer waits for the store of its parent") {
 TEST_CASE("a second producer is refused and told the pid of the first") {
     const TempStore temp;
     Child first = helper("produce", temp);
-    REQUIRE(first.channel().receive() == 1);
+    REQUIRE(first.receive() == 1);
     const std::string pid = "process " + std::to_string(first.pid()) + " ";
 
     const auto refused = [&](auto&& action) {
@@ -130,8 +130,8 @@ TEST_CASE("a second producer is refused and told the pid of the first") {
     refused([&] { remove_store("store", temp.base()); });
 
     // The refusals have not disturbed it.
-    first.channel().send(5);
-    CHECK(first.channel().receive() == 6);
+    first.send(5);
+    CHECK(first.receive() == 6);
     first.channel().close();
     CHECK(first.join() == "");
     Producer second = temp.open();
@@ -157,11 +157,11 @@ TEST_CASE("of many producers that start at once exactly one gets the store") {
         }));
     }
     for (Child& child : children) {
-        child.channel().send(0);
+        child.send(0);
     }
     std::uint64_t winners = 0;
     for (Child& child : children) {
-        winners += child.channel().receive();
+        winners += child.receive();
     }
     CHECK(winners == 1);
     for (Child& child : children) {
@@ -183,7 +183,7 @@ TEST_CASE("a consumer's mapping cannot be written to, nor made writable") {
         // The write that must not succeed.
         *const_cast<volatile std::byte*>(layer.data()) = std::byte{1};
     });
-    CHECK(child.channel().receive() == 1);
+    CHECK(child.receive() == 1);
     CHECK(child.join_killed(SIGSEGV) == "");
 }
 
@@ -228,11 +228,11 @@ TEST_CASE("a replaced store: its consumers are told, keep their snapshots, and a
     std::vector<Child> consumers;
     for (int i = 0; i < 3; ++i) {
         consumers.push_back(Child::start(body));
-        REQUIRE(consumers.back().channel().receive() == 1);
+        REQUIRE(consumers.back().receive() == 1);
     }
     producer.reset();
     for (Child& consumer : consumers) {
-        CHECK(consumer.channel().receive() == 2);
+        CHECK(consumer.receive() == 2);
     }
     ProducerOptions options = temp.producer_options();
     options.replace = true;
@@ -240,7 +240,7 @@ TEST_CASE("a replaced store: its consumers are told, keep their snapshots, and a
     oracle.publish(*producer);
     oracle.publish(*producer);
     for (Child& consumer : consumers) {
-        CHECK(consumer.channel().receive() == 3);
+        CHECK(consumer.receive() == 3);
     }
     oracle.publish(*producer);
     for (Child& consumer : consumers) {
@@ -265,8 +265,8 @@ TEST_CASE("a removed store wakes who waits for it") {
         STRATA_REQUIRE_EQ(code_of([&] { consumer.reattach(); }), "store_not_found");
         STRATA_REQUIRE_EQ(oracle.mismatch(consumer.snapshot()), "");
     });
-    REQUIRE(child.channel().receive() == 1);
+    REQUIRE(child.receive() == 1);
     remove_store("store", temp.base());
-    child.channel().send(1);
+    child.send(1);
     CHECK(child.join() == "");
 }

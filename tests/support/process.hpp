@@ -160,8 +160,12 @@ private:
         if (!ready(patience)) {
             throw Failure("the other process did not answer in time");
         }
-        const ssize_t got = ::recv(fd_, bytes, size, 0);
-        return got < 0 && errno == ECONNRESET ? 0 : got;
+        ssize_t got = ::recv(fd_, bytes, size, 0);
+        if (got < 0 && errno == ECONNRESET) {
+            // It ended without reading everything; what it had sent is still here.
+            got = ::recv(fd_, bytes, size, 0);
+        }
+        return got;
     }
 
     int fd_;
@@ -254,6 +258,16 @@ public:
 
     pid_t pid() const noexcept { return pid_; }
     Channel& channel() noexcept { return channel_; }
+    void send(std::uint64_t word) const { channel_.send(word); }
+    /// Its next word. If it ended instead, throws what it says was wrong.
+    std::uint64_t receive() {
+        if (const auto word = channel_.receive_or_end()) {
+            return *word;
+        }
+        const std::string reason = join();
+        throw Failure("instead of answering, " +
+                      (reason.empty() ? std::string("a process ended") : reason));
+    }
     void kill(int signal = SIGKILL) const noexcept { ::kill(pid_, signal); }
     /// Leaves it to itself: it is neither joined nor killed.
     void detach() noexcept { pid_ = -1; }
@@ -293,6 +307,9 @@ private:
         }
         int status = 0;
         const pid_t pid = std::exchange(pid_, -1);
+        if (pid < 0) {
+            return "was joined before";
+        }
         if (::waitpid(pid, &status, 0) != pid) {
             return "waitpid failed";
         }
