@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for generations, blocking and by descriptor; the end of producers and stores; attaching
+// anew. No test here sleeps to let something happen.
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <poll.h>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using namespace std::chrono_literals;
+using strata::test::code_of;
+using strata::test::publish;
+using strata::test::TempStore;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr auto long_enough = 60s;  // never waited out unless something is broken
+
+ProducerOptions replacing(const TempStore& store) {
+    ProducerOptions options = store.producer_options();
+    options.replace = true;
+    return options;
+}
+
+bool readable(int fd, std::chrono::milliseconds timeout) {
+    pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&entry, 1, static_cast<int>(timeout.count())) == 1;
+}
+
+}  // namespace
+
+TEST_CASE("a wait for what is there already returns at once") {
+    const TempStore store;
+    Producer producer = store.create();
+    const Consumer consumer = store.attach();
+    CHECK(consumer.generation() == 1);
+    CHECK(consumer.wait(0, long_enough) == WaitResult::changed);
+    CHECK(consumer.wait(0, 0ns) == WaitResult::changed);
+    CHECK(consumer.wait(0, -1ns) == WaitResult::changed);
+}
+
+TEST_CASE("a wait with nothing new ends after its timeout, not before") {
+    const TempStore store;
+    const Producer producer = store.create();
+    const Consumer consumer = store.attach();
+    CHECK(consumer.wait(1, 0ns) == WaitResult::timeout);
+    for (const auto timeout : {1ms, 150ms}) {
+        const auto start = Clock::now();
+        CHECK(consumer.wait(1, timeout) == WaitResult::timeout);
+        CHECK(Clock::now() - start >= timeout);
+    }
+}
+
+TEST_CASE("every publication wakes the waiting thread, which sees at least that generation") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    constexpr Generation last = 300;
+    int wrong = 0;
+    std::thread waiter([&] {
+        for (Generation seen = 1; seen < last && wrong == 0;) {
+            wrong += consumer.wait(seen, long_enough) == WaitResult::changed ? 0 : 1;
+            const Snapshot snapshot = consumer.snapshot();
+            wrong += snapshot.generation() > seen ? 0 : 1;
+            const Layer layer = snapshot.find({1, 1});
+            wrong += layer.text() == std::to_string(snapshot.generation()) ? 0 : 1;
+            seen = snapshot.generation();
+        }
+    });
+    while (producer.generation() < last) {
+        publish(producer, {1, 1}, std::to_string(producer.generation() + 1));
+    }
+    waiter.join();
+    CHECK(wrong == 0);
+    CHECK(consumer.generation() == last);
+}
+
+TEST_CASE("many threads wait on one consumer and all are woken") {
+    const TempStore store;
+    Producer producer = store.create();
+    const Consumer consumer = store.attach();
+    std::vector<std::thread> threads;
+    std::atomic<int> changed{0};
+    for (int i = 0; i < 8; ++i) {
+        threads.emplace_back([&] {
+            changed += consumer.wait(1, -1ns) == WaitResult::changed ? 1 : 0;  // for ever
+        });
+    }
+    publish(producer, {1, 1}, "x");
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(changed.load() == 8);
+}
+
+TEST_CASE("the end of the producer ends a wait; the snapshot stays readable") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    publish(*producer, {1, 1}, "last words");
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    WaitResult result{};
+    std::thread waiter([&] { result = consumer.wait(2, long_enough); });
+    producer.reset();
+    waiter.join();
+    CHECK(result == WaitResult::producer_gone);
+    CHECK_FALSE(consumer.producer_alive());
+    CHECK_FALSE(consumer.producer_pid());
+    CHECK(consumer.wait(2, 0ns) == WaitResult::producer_gone);
+    CHECK(consumer.wait(1, 0ns) == WaitResult::changed);  // what was published counts first
+    CHECK(snapshot.get({1, 1}).text() == "last words");
+    CHECK(consumer.snapshot().generation() == 2);
+}
+
+TEST_CASE("a wait goes on under the next producer of the same store") {
+    const TempStore store;
+    { const Producer producer = store.create(); }
+    Consumer consumer = store.attach();
+    CHECK(consumer.wait(1, long_enough) == WaitResult::producer_gone);
+    Producer producer = store.open();
+    CHECK(consumer.wait(1, 1ms) == WaitResult::timeout);
+    std::thread waiter([&] { CHECK(consumer.wait(1, long_enough) == WaitResult::changed); });
+    publish(producer, {1, 1}, "x");
+    waiter.join();
+    CHECK_FALSE(consumer.store_replaced());
+}
+
+TEST_CASE("a replaced store ends a wait, and reattach leads to the new one") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    publish(*producer, {1, 1}, "old");
+    Consumer consumer = store.attach();
+    const Snapshot before = consumer.snapshot();
+    REQUIRE(before.find({1, 1}));
+    producer.reset();
+    producer.emplace(Producer::create(store.name(), replacing(store)));
+    CHECK(consumer.store_replaced());
+    CHECK(consumer.wait(2, long_enough) == WaitResult::store_replaced);
+    publish(*producer, {1, 1}, "new");
+    CHECK(consumer.snapshot().get({1, 1}).text() == "old");
+    consumer.reattach();
+    CHECK_FALSE(consumer.store_replaced());
+    CHECK(consumer.snapshot().get({1, 1}).text() == "new");
+    CHECK(before.get({1, 1}).text() == "old");
+    CHECK(code_of([&] { changes(before, consumer.snapshot()); }) == "invalid_argument");
+}
+
+TEST_CASE("a removed store ends a wait; reattach fails until there is a new one") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    publish(*producer, {1, 1}, "old");
+    Consumer consumer = store.attach();
+    REQUIRE(consumer.snapshot().find({1, 1}));
+    producer.reset();
+    remove_store(store.name(), store.base());
+    CHECK(consumer.wait(2, long_enough) == WaitResult::store_replaced);
+    CHECK(code_of([&] { consumer.reattach(); }) == "store_not_found");
+    CHECK(consumer.generation() == 2);  // the old attachment stays
+    CHECK(consumer.snapshot().generation() == 2);
+    producer.emplace(store.create());
+    consumer.reattach();
+    CHECK(consumer.snapshot().generation() == 1);
+}
+
+TEST_CASE("attach waits for a store to appear, and only as long as it was told") {
+    const TempStore store;
+    ConsumerOptions options = store.consumer_options();
+    options.wait_for_store = 30ms;
+    const auto start = Clock::now();
+    CHECK(code_of([&] { Consumer::attach(store.name(), options); }) == "store_not_found");
+    CHECK(Clock::now() - start >= 30ms);
+    options.wait_for_store = long_enough;
+    options.base_path = store.base() / "not" / "there" / "yet";
+    std::thread waiter([&] {
+        Consumer consumer = Consumer::attach(store.name(), options);
+        CHECK(consumer.wait(1, long_enough) == WaitResult::changed);
+    });
+    ProducerOptions producer_options = store.producer_options();
+    producer_options.base_path = options.base_path;
+    Producer producer = Producer::create(store.name(), producer_options);
+    publish(producer, {1, 1}, "x");
+    waiter.join();
+}
+
+TEST_CASE("the event descriptor is readable after a publication until it is acknowledged") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    const int fd = consumer.event_descriptor();
+    CHECK(consumer.event_descriptor() == fd);
+    CHECK_FALSE(readable(fd, 0ms));
+    for (int i = 0; i < 20; ++i) {
+        const Generation g = publish(producer, {1, 1}, std::to_string(i));
+        REQUIRE(readable(fd, long_enough));
+        CHECK(readable(fd, 0ms));  // level-triggered
+        CHECK(consumer.acknowledge_event() == g);
+    }
+    // Several publications before one acknowledgement are one event.
+    publish(producer, {1, 1}, "a");
+    publish(producer, {1, 1}, "b");
+    REQUIRE(readable(fd, long_enough));
+    CHECK(consumer.acknowledge_event() == 23);
+}
+
+TEST_CASE("the event descriptor tells of the producer's end once, and of its successor's work") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    Consumer consumer = store.attach();
+    const int fd = consumer.event_descriptor();
+    producer.reset();
+    REQUIRE(readable(fd, long_enough));
+    CHECK(consumer.acknowledge_event() == 1);
+    CHECK(consumer.wait(1, 0ns) == WaitResult::producer_gone);
+    CHECK_FALSE(readable(fd, 250ms));  // not again at every look
+    producer.emplace(store.open());
+    publish(*producer, {1, 1}, "x");
+    REQUIRE(readable(fd, long_enough));
+    CHECK(consumer.acknowledge_event() == 2);
+}
+
+TEST_CASE("the event descriptor tells of a replaced store") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    Consumer consumer = store.attach();
+    const int fd = consumer.event_descriptor();
+    producer.reset();
+    REQUIRE(readable(fd, long_enough));
+    consumer.acknowledge_event();
+    remove_store(store.name(), store.base());
+    REQUIRE(readable(fd, long_enough));
+    CHECK(consumer.store_replaced());
+}
+
+TEST_CASE("a consumer with a notifier and an idle pin goes at once, whatever its threads do") {
+    const TempStore store;
+    Producer producer = store.create();
+    for (int i = 0; i < 50; ++i) {
+        Consumer consumer = store.attach();
+        consumer.event_descriptor();
+        for (int k = 0; k < 3; ++k) {
+            publish(producer, {1, 1}, "x");
+            CHECK(consumer.snapshot().generation() == producer.generation());
+        }
+        producer.reclaim();
+    }
+    CHECK(readers(store.name(), store.base()).empty());
+}
+
+TEST_CASE("an idle pin is let go when the producer asks for it") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish(producer, {1, 1}, std::string(100'000, 'a'));
+    Consumer consumer = store.attach();
+    for (int i = 0; i < 3; ++i) {  // from the second on, the pin is kept
+        CHECK(consumer.snapshot().find({1, 1}));
+    }
+    CHECK(readers(store.name(), store.base()).size() == 1);
+    publish(producer, {1, 1}, std::string(100'000, 'b'));
+    const auto deadline = Clock::now() + long_enough;
+    while (producer.stats().limbo_bytes > 0 && Clock::now() < deadline) {
+        producer.reclaim();
+        std::this_thread::yield();
+    }
+    CHECK(producer.stats().limbo_bytes == 0);
+    CHECK(readers(store.name(), store.base()).empty());
+    CHECK(consumer.snapshot().get({1, 1}).text().front() == 'b');
+}
+
+TEST_CASE("without an idle pin the last snapshot's end lets go at once") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish(producer, {1, 1}, "x");
+    ConsumerOptions options = store.consumer_options();
+    options.keep_idle_pin = false;
+    Consumer consumer = Consumer::attach(store.name(), options);
+    for (int i = 0; i < 3; ++i) {
+        {
+            const Snapshot snapshot = consumer.snapshot();
+            CHECK(readers(store.name(), store.base()).size() == 1);
+        }
+        CHECK(readers(store.name(), store.base()).empty());
+    }
+}
