@@ -10,8 +10,35 @@
 
 namespace strata::consumer_impl {
 
+namespace {
+
+/// Sessions by number: for those who let go of the last hold and cannot know whether the session
+/// has ended meanwhile.
+struct Registry {
+    std::mutex mutex;  // before any session's
+    std::unordered_map<std::uint64_t, Session*> sessions;
+    std::uint64_t last_number = 0;
+    unsigned forking =
+        0;  // sessions that are prepared for a fork; the first locks, the last unlocks
+
+    static Registry& instance() {
+        static auto* const made = new Registry;  // outlives objects with static storage
+        return *made;
+    }
+    std::uint64_t next_number() {
+        const std::lock_guard lock(mutex);
+        return ++last_number;
+    }
+};
+
+// Views that wait to be closed: more of them, and they are looked at even if no pin hangs on them.
+constexpr std::size_t many_retired = 16;
+
+}  // namespace
+
 Session::Session(ipc::StoreDirectory store, const ConsumerOptions& options, const ipc::Trust& trust)
-    : options_(options),
+    : number_(Registry::instance().next_number()),
+      options_(options),
       trust_(trust),
       store_(std::move(store)),
       path_(store_.path),
@@ -19,36 +46,115 @@ Session::Session(ipc::StoreDirectory store, const ConsumerOptions& options, cons
       control_(store_, ipc::Access::read_only, trust, ipc::operation_on("attach", store_.name)),
       pins_(control_) {
     views_.push_back(std::make_unique<View>(*this));  // closed: the first `take` opens one
+    free_views_.push_back(views_.back().get());
     current_.store(views_.back().get(), std::memory_order_release);
+    {
+        Registry& registry = Registry::instance();
+        const std::lock_guard lock(registry.mutex);
+        registry.sessions.emplace(number_, this);
+    }
     register_hook();
 }
 
-Session::~Session() { unregister_hook(); }
+Session::~Session() {
+    unregister_hook();
+    for (HoldCell* const cell : cells_) {
+        recycle_cell(cell);
+    }
+}
 
 void Session::release(Session* session) noexcept {
     // The watchers first: they use the session from their own threads.
     session->pin_keeper_.stop();
     session->notifier_.stop();
-    bool last = false;
     {
         const std::lock_guard lock(session->mutex_);
         session->retire(session->current_.load(std::memory_order_relaxed));
         session->released_ = true;
-        last = session->open_views_ == 0;
     }
-    if (last) {
-        delete session;
+    settle(session->number_);
+}
+
+void Session::settle(std::uint64_t number) noexcept {
+    Session* ended = nullptr;
+    {
+        Registry& registry = Registry::instance();
+        const std::lock_guard registry_lock(registry.mutex);
+        const auto found = registry.sessions.find(number);
+        if (found == registry.sessions.end()) {
+            return;
+        }
+        Session& session = *found->second;
+        const std::lock_guard lock(session.mutex_);
+        session.close_idle();
+        if (session.released_ && session.open_views_ == 0) {
+            ended = &session;
+            registry.sessions.erase(found);
+        }
+    }
+    delete ended;
+}
+
+void Session::drop_counted(View* view) noexcept {
+    const std::uint64_t number = view->session->number_;
+    // Release: reads through the view end before; partner: the closer's exchange in try_close.
+    const std::uint32_t before = view->refs.fetch_sub(1, std::memory_order_acq_rel);
+    // From here on the view may be gone.
+    if ((before & View::flags) != 0 && (before & ~View::flags) == 1) [[unlikely]] {
+        settle(number);
     }
 }
 
-View* Session::take_newest(View* stale) {
-    drop(stale);
+HoldCell* Session::cell_of_this_thread() {
+    if (!can_hold()) {
+        return nullptr;
+    }
+    if (HoldCell* const known = find_cell(number_)) {
+        return known;
+    }
+    cells_.reserve(cells_.size() + 1);
+    HoldCell* const cell = new_cell(number_);
+    cells_.push_back(cell);
+    try {
+        remember_cell(number_, cell);
+    } catch (...) {
+        cell->ownerless.store(true, std::memory_order_relaxed);
+        throw;
+    }
+    return cell;
+}
+
+// What `take` could not do: a first snapshot in this thread, a second one at the same time, a newer
+// generation.
+Held Session::take_slowly() {
+    View* const view = current_.load(std::memory_order_acquire);
+    if (known_cell(number_) != nullptr &&
+        (view->refs.load(std::memory_order_relaxed) & View::flags) == 0) {
+        // Acquire; partner: the release with which open_view published the view's fields.
+        const std::uint32_t before = view->refs.fetch_add(1, std::memory_order_acquire);
+        if ((before & View::flags) == 0 && is_newest(*view)) {
+            return {view, nullptr};
+        }
+        drop_counted(view);
+    }
     const std::lock_guard lock(mutex_);
+    HoldCell* const cell = cell_of_this_thread();
+    View* const newest = newest_view();
+    if (cell != nullptr && cell->held.load(std::memory_order_relaxed) == nullptr &&
+        (newest->refs.load(std::memory_order_relaxed) & View::flags) == 0) {
+        // Under the mutex, so no closer is looking: the hold moves from the count to the cell.
+        announce_store(cell->held, newest);
+        newest->refs.fetch_sub(1, std::memory_order_release);
+        return {newest, cell};
+    }
+    return {newest, nullptr};
+}
+
+// The newest generation, counted. Mutex held.
+View* Session::newest_view() {
     View* const current = current_.load(std::memory_order_relaxed);
-    // Only this mutex's holders retire and close the current view, so its state cannot change here
-    // except for its count.
-    const bool open =
-        (current->refs.load(std::memory_order_relaxed) & (View::closed | View::retired)) == 0;
+    // Only this mutex's holders retire and close the current view, so its flags cannot change here.
+    const bool open = (current->refs.load(std::memory_order_relaxed) & View::flags) == 0;
     const std::uint64_t& root = control_.cells().root;
     // While the view is open its root block is pinned and not reused: same offset, same generation.
     if (open && ipc::load_acquire(root) == current->root_offset) {
@@ -60,6 +166,7 @@ View* Session::take_newest(View* stale) {
         options_.keep_idle_pin && warmed_up_ &&
         (pin_keeper_.running() ||
          pin_keeper_.start(control_.cells().epoch, std::nullopt, [this] { release_idle_pin(); }));
+    const std::uint64_t old_epoch = current->epoch;
     View* const view = open_view([&] { return ipc::load_acquire(root); }, keep ? 0 : View::retired);
     warmed_up_ = true;
     if (keep) {
@@ -67,14 +174,20 @@ View* Session::take_newest(View* stale) {
         if (current != view) {  // a closed current view may just have been used again
             retire(current);
         }
+        // Views of one epoch share a pin: closing them early would gain nothing and cost a barrier.
+        if (view->epoch != old_epoch || retired_views_.size() >= many_retired) {
+            close_unheld(retired_views_);
+        }
+    } else {
+        retired_views_.push_back(view);  // within the capacity that open_view made sure of
     }
     return view;
 }
 
-View* Session::take_retained(Generation generation) {
+Held Session::take_retained(Generation generation) {
     {
-        View* const newest = take();
-        if (newest->generation == generation) {
+        const Held newest = take();
+        if (newest.view->generation == generation) {
             return newest;
         }
         drop(newest);
@@ -83,13 +196,13 @@ View* Session::take_retained(Generation generation) {
     View* const view = open_view(
         [&] { return generation == 0 ? 0 : ipc::load_acquire(control_.history_slot(generation)); },
         View::retired);
+    retired_views_.push_back(view);
     if (view->generation == generation) {
-        return view;
+        return {view, nullptr};
     }
     const Generation found = view->generation;
-    // Only threads that are backing out can have touched the count: keep theirs.
-    view->refs.fetch_add(View::closed - View::retired - 1, std::memory_order_relaxed);
-    close(view);
+    view->refs.fetch_sub(1, std::memory_order_relaxed);
+    close_unheld(retired_views_);
     ipc::fail(Errc::generation_not_retained, operation_, control_.path(),
               "generation " + std::to_string(generation) +
                   " is not kept (its place holds generation " + std::to_string(found) + ")",
@@ -130,6 +243,12 @@ View* Session::open_view(OffsetOf offset_of, std::uint32_t flags) {
             // user. Release; partner: the acquire in `take`.
             view->refs.fetch_add(1 + flags - View::closed, std::memory_order_release);
             return view;
+        } catch (const Error&) {
+            pins_.unpin(epoch);
+            // With a pin that is too old the record may have been gone before it was read.
+            if (ipc::load_acquire(control_.cells().epoch) == epoch) {
+                throw;
+            }
         } catch (...) {
             pins_.unpin(epoch);
             throw;
@@ -138,7 +257,9 @@ View* Session::open_view(OffsetOf offset_of, std::uint32_t flags) {
 }
 
 View* Session::free_view(std::uint32_t dimensions) {
-    free_views_.reserve(views_.size() + 1);  // so that giving it back cannot throw
+    // So that giving it back, or setting it aside, cannot throw.
+    free_views_.reserve(views_.size() + 1);
+    retired_views_.reserve(views_.size() + 1);
     if (free_views_.empty()) {
         views_.push_back(std::make_unique<View>(*this));
         free_views_.push_back(views_.back().get());
@@ -161,52 +282,95 @@ View* Session::free_view(std::uint32_t dimensions) {
     return view;
 }
 
-// Takes the flag of being current away; closes the view if nobody uses it.
+// The view is not the current one any more. Mutex held.
 void Session::retire(View* view) noexcept {
-    std::uint32_t refs = view->refs.load(std::memory_order_relaxed);
-    std::uint32_t next = 0;
-    do {
-        if ((refs & (View::closed | View::retired)) != 0) {
-            return;
-        }
-        next = refs == 0 ? View::closed : refs | View::retired;
-    } while (!view->refs.compare_exchange_weak(refs, next, std::memory_order_acq_rel,
-                                               std::memory_order_relaxed));
-    if (next == View::closed) {
-        close(view);
+    if ((view->refs.load(std::memory_order_relaxed) & View::flags) == 0) {
+        view->refs.fetch_or(View::retired, std::memory_order_acq_rel);
+        retired_views_.push_back(view);
     }
 }
 
-// What remains to do when `refs` says closed. Mutex held.
-void Session::close(View* view) noexcept {
+bool Session::is_held(const View* view) const noexcept {
+    return std::any_of(cells_.begin(), cells_.end(),
+                       [&](const HoldCell* cell) { return look(cell->held) == view; });
+}
+
+// Closes those of the views that nobody holds, and takes them out of the list; sees to it that the
+// last holder of any other comes back. Mutex held.
+void Session::close_unheld(std::vector<View*>& views) noexcept {
+    for (HoldCell* const cell : cells_) {
+        cell->nudge.store(false, std::memory_order_relaxed);  // heard; set again below if need be
+    }
+    // To the front: the views that nobody counts, flagged closed.
+    const auto flagged = std::partition(views.begin(), views.end(), [](View* view) {
+        std::uint32_t expected = view->refs.load(std::memory_order_relaxed) & View::retired;
+        // Fails while it is counted: the last one to go sees the flag `retired` and settles.
+        return view->refs.compare_exchange_strong(expected, expected | View::closed,
+                                                  std::memory_order_seq_cst);
+    });
+    if (flagged == views.begin()) {
+        return;
+    }
+    if (!cells_.empty()) {
+        heavy_barrier();
+    }
+    bool nudged = false;
+    for (HoldCell* const cell : cells_) {
+        if (std::find(views.begin(), flagged, look(cell->held)) != flagged) {
+            announce_store(cell->nudge, true);
+            nudged = true;
+        }
+    }
+    if (nudged) {
+        // Who drops from now on sees the nudge; who did before it is found gone.
+        heavy_barrier();
+    }
+    views.erase(std::remove_if(views.begin(), flagged,
+                               [&](View* view) {
+                                   if (nudged && is_held(view)) {
+                                       view->refs.fetch_sub(View::closed,
+                                                            std::memory_order_release);
+                                       return false;
+                                   }
+                                   view->refs.fetch_and(~View::retired, std::memory_order_relaxed);
+                                   finish_close(view);
+                                   return true;
+                               }),
+                flagged);
+}
+
+// What remains to do when `refs` says closed.
+void Session::finish_close(View* view) noexcept {
     pins_.unpin(view->epoch);
     view->regions.clear();
     free_views_.push_back(view);
     --open_views_;
 }
 
-void Session::clean_up(View* view) noexcept {
-    bool last = false;
-    {
-        const std::lock_guard lock(mutex_);
-        close(view);
-        last = released_ && open_views_ == 0;
+// Closes what nobody holds: retired views, and the current one if the producer has moved on, for
+// its pin is in the way then.
+void Session::close_idle() noexcept {
+    View* const current = current_.load(std::memory_order_relaxed);
+    const bool open = (current->refs.load(std::memory_order_relaxed) & View::flags) == 0;
+    if (open && current->epoch != ipc::load_acquire(control_.cells().epoch)) {
+        retire(current);
     }
-    if (last) {
-        delete this;
-    }
+    close_unheld(retired_views_);
+    // Cells of threads that have ended.
+    std::erase_if(cells_, [](HoldCell* cell) {
+        if (!cell->ownerless.load(std::memory_order_acquire) ||
+            cell->held.load(std::memory_order_acquire) != nullptr) {
+            return false;
+        }
+        recycle_cell(cell);
+        return true;
+    });
 }
 
 // Runs in the pin keeper's thread each time the producer asks for old pins.
 void Session::release_idle_pin() noexcept {
     const std::lock_guard lock(mutex_);
-    View* const view = current_.load(std::memory_order_relaxed);
-    std::uint32_t idle = 0;
-    if (view->epoch != ipc::load_acquire(control_.cells().epoch) &&
-        view->refs.compare_exchange_strong(idle, View::closed, std::memory_order_acq_rel,
-                                           std::memory_order_relaxed)) {
-        close(view);
-    }
+    close_idle();
 }
 
 // Mappings of regions that were removed would keep their memory from the system. Those still in use
@@ -242,7 +406,19 @@ const TouchedDimension* Session::touch(View& view, Dimension dimension) {
     return view.insert(dimension, index);
 }
 
+// The hooks of all sessions run in one thread, under the lock of their list.
+void Session::end_of_fork() noexcept {
+    Registry& registry = Registry::instance();
+    if (--registry.forking == 0) {
+        registry.mutex.unlock();
+    }
+}
+
 void Session::prepare_fork() noexcept {
+    Registry& registry = Registry::instance();
+    if (registry.forking++ == 0) {
+        registry.mutex.lock();
+    }
     mutex_.lock();
     pins_.prepare_fork();
 }
@@ -250,14 +426,17 @@ void Session::prepare_fork() noexcept {
 void Session::parent_after_fork() noexcept {
     pins_.parent_after_fork();
     mutex_.unlock();
+    end_of_fork();
 }
 
 void Session::child_after_fork() noexcept {
     pins_.child_after_fork();
+    ipc::os::register_barriers();  // anew: the child is a process of its own
     pin_keeper_.forget();
     notifier_.forget();
     event_.reset();  // the eventfd is shared with the parent; the child makes its own when asked
     mutex_.unlock();
+    end_of_fork();
 }
 
 }  // namespace strata::consumer_impl

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "consumer/hold_cell.hpp"
 #include "consumer/pin_set.hpp"
 #include "consumer/view.hpp"
 #include "consumer/watcher.hpp"
@@ -36,32 +37,30 @@ public:
     const std::filesystem::path& path() const noexcept { return path_; }
     const ipc::ControlFile& control() const noexcept { return control_; }
 
-    /// The newest generation; the caller owns one count of the view.
-    View* take() {
-        View* const view = current_.load(std::memory_order_acquire);
-        // Acquire; partner: the release with which open_view published the view's fields.
-        const std::uint32_t before = view->refs.fetch_add(1, std::memory_order_acquire);
-        if ((before & (View::closed | View::retired)) == 0 &&
-            view->generation == ipc::load_acquire(control_.cells().generation)) [[likely]] {
-            return view;
+    /// The newest generation.
+    Held take() {
+        HoldCell* const cell = known_cell(number_);
+        if (cell != nullptr && cell->held.load(std::memory_order_relaxed) == nullptr) [[likely]] {
+            View* const view = current_.load(std::memory_order_acquire);
+            announce_store(cell->held, view);
+            light_barrier();
+            // Acquire; partner: the release with which open_view published the view's fields. From
+            // here on whoever wants to close the view finds it held.
+            if ((look(view->refs) & View::flags) == 0 && is_newest(*view)) [[likely]] {
+                return {view, cell};
+            }
+            withdraw(cell);
         }
-        return take_newest(view);
+        return take_slowly();
     }
-    View* take_retained(Generation generation);
+    Held take_retained(Generation generation);
 
-    /// Gives back one count; closes the view if it was the last of a retired one.
-    static void drop(View* view) noexcept {
-        std::uint32_t refs = view->refs.load(std::memory_order_relaxed);
-        bool last = false;
-        do {
-            last = refs == (View::retired | 1);
-            // Release: reads through the view end before; acquire: for the thread that closes it.
-        } while (!view->refs.compare_exchange_weak(refs, last ? View::closed : refs - 1,
-                                                   std::memory_order_acq_rel,
-                                                   std::memory_order_relaxed));
-        if (last) [[unlikely]] {
-            // Only one thread can make this step, and the session waits for it.
-            view->session->clean_up(view);
+    /// Gives a hold back. The session may be gone when this returns.
+    static void drop(const Held& held) noexcept {
+        if (held.cell != nullptr) {
+            withdraw(held.cell);
+        } else {
+            drop_counted(held.view);
         }
     }
 
@@ -77,21 +76,42 @@ public:
 private:
     ~Session();
 
-    View* take_newest(View* stale);
+    static void withdraw(HoldCell* cell) noexcept {
+        // Read first: afterwards the cell may be another's.
+        const std::uint64_t number = cell->session.load(std::memory_order_relaxed);
+        if (cell->withdraw()) [[unlikely]] {
+            settle(number);
+        }
+    }
+    static void drop_counted(View* view) noexcept;
+    /// Looks after the session with that number, if it still exists: closes what can be closed,
+    /// ends the session if that was all it waited for.
+    static void settle(std::uint64_t number) noexcept;
+
+    bool is_newest(const View& view) const noexcept {
+        return view.generation == ipc::load_acquire(control_.cells().generation);
+    }
+    Held take_slowly();
+    View* newest_view();
+    HoldCell* cell_of_this_thread();
     /// Loads the root that `offset_of()` names, pinned; count 1 plus `flags`. Mutex held.
     template <class OffsetOf>
     View* open_view(OffsetOf offset_of, std::uint32_t flags);
     View* free_view(std::uint32_t dimensions);
     void retire(View* view) noexcept;
-    void close(View* view) noexcept;
-    void clean_up(View* view) noexcept;
+    void close_unheld(std::vector<View*>& views) noexcept;
+    void close_idle() noexcept;
+    void finish_close(View* view) noexcept;
+    bool is_held(const View* view) const noexcept;
     void drop_unused_regions(Generation layout) noexcept;
     void release_idle_pin() noexcept;
 
     void prepare_fork() noexcept override;
     void parent_after_fork() noexcept override;
     void child_after_fork() noexcept override;
+    static void end_of_fork() noexcept;
 
+    const std::uint64_t number_;  // never used twice in a process
     const ConsumerOptions options_;
     const ipc::Trust trust_;
     const ipc::StoreDirectory store_;
@@ -99,10 +119,12 @@ private:
     const std::string operation_;
     const ipc::ControlFile control_;
 
-    std::mutex mutex_;  // guards everything below but the two atomics
+    std::mutex mutex_;  // guards everything below but the two atomics; after the registry's
     std::atomic<View*> current_;
     std::vector<std::unique_ptr<View>> views_;
     std::vector<View*> free_views_;
+    std::vector<View*> retired_views_;
+    std::vector<HoldCell*> cells_;
     std::size_t open_views_ = 0;
     bool released_ = false;
     bool warmed_up_ = false;  // a first snapshot was taken

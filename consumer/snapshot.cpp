@@ -70,7 +70,7 @@ Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
 
 Snapshot::~Snapshot() {
     if (view_ != nullptr) {
-        Session::drop(view_);
+        Session::drop({view_, cell_});
     }
 }
 

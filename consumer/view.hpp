@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "consumer/hold_cell.hpp"
 #include "ipc/index_view.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/region_file.hpp"
@@ -28,13 +29,15 @@ static_assert(sizeof(TouchedDimension) == 64);
 /// A View is reused for generation after generation and freed only with its session, so that a
 /// thread with a stale pointer to it may still touch `refs`.
 ///
-/// refs: number of snapshots, and two flags.
+/// refs: number of snapshots that are not noted in a HoldCell, and two flags.
 ///   closed   no generation is loaded; taking fails, the count may be off by threads backing out
-///   retired  not the session's current view any more; the last snapshot to go closes it
+///   retired  not the session's current view any more; to be closed when nobody holds it
 /// The fields below `refs` are written while it is closed, under the session's mutex.
 struct View {
     static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
     static constexpr std::uint32_t retired = std::uint32_t{1} << 30;
+
+    static constexpr std::uint32_t flags = closed | retired;
 
     explicit View(Session& owner) : session(&owner) {}
 
@@ -82,9 +85,15 @@ struct View {
     }
 };
 
+/// A view that the caller owns a hold on: in its cell, or (no cell) counted in `refs`.
+struct Held {
+    View* view = nullptr;
+    HoldCell* cell = nullptr;
+};
+
 /// The library's way into a Snapshot.
 struct Access {
-    static Snapshot make(View* view) noexcept { return Snapshot(view); }
+    static Snapshot make(const Held& held) noexcept { return Snapshot(held.view, held.cell); }
     static View* view_of(const Snapshot& snapshot) noexcept { return snapshot.view_; }
 };
 

@@ -88,6 +88,9 @@ int commit_range(int fd, std::uint64_t offset, std::uint64_t bytes);
 /// Gives whole pages back to the system; they read as zeros. The file keeps its size.
 int punch_hole(int fd, std::uint64_t offset, std::uint64_t bytes);
 int truncate_file(int fd, std::uint64_t bytes);
+/// Puts a file with this content in the place of `path`, which is seen complete or not at all, also
+/// after a crash: written beside it, synced, renamed.
+int replace_file(const std::string& path, const std::string& content, std::uint32_t mode);
 /// First data at or after `offset`, and the end of it; size_bytes of the file if there is none.
 std::pair<std::uint64_t, std::uint64_t> next_data(int fd, std::uint64_t offset, std::uint64_t size);
 
@@ -96,6 +99,8 @@ std::pair<std::uint64_t, std::uint64_t> next_data(int fd, std::uint64_t offset, 
 enum class LockType : unsigned char { shared, exclusive, unlock };
 /// 0, EAGAIN (someone else's lock is in the way), or another errno. Never blocks.
 int set_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) noexcept;
+/// As set_lock, but sleeps in the kernel until nobody's lock is in the way.
+int wait_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) noexcept;
 struct LockRange {
     std::uint64_t start = 0;
     std::uint64_t length = 0;
@@ -129,6 +134,12 @@ Result<FileDescriptor> watch_directory(const std::string& path);
 /// Waits until the watch fires or the deadline passes; false on timeout.
 bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline);
 void drain(int fd) noexcept;
+
+/// Asks for the right to use barrier_all_threads; false if the kernel has no such thing.
+bool register_barriers() noexcept;
+/// Every running thread of this process passes a full memory barrier before this returns. See
+/// membarrier(2), MEMBARRIER_CMD_PRIVATE_EXPEDITED.
+void barrier_all_threads() noexcept;
 
 void random_bytes(void* out, std::size_t size);
 std::int64_t realtime_ns() noexcept;

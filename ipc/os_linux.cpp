@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <memory>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -222,6 +223,29 @@ int truncate_file(int fd, std::uint64_t bytes) {
     return retry([&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); }) == 0 ? 0 : errno;
 }
 
+int replace_file(const std::string& path, const std::string& content, std::uint32_t mode) {
+    std::string temporary = path + ".XXXXXX";
+    const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+    if (!file) {
+        return errno;
+    }
+    int error = 0;
+    for (std::size_t done = 0; error == 0 && done < content.size();) {
+        const ssize_t n =
+            retry([&] { return ::write(file.get(), content.data() + done, content.size() - done); });
+        error = n < 0 ? errno : 0;
+        done += n < 0 ? 0 : static_cast<std::size_t>(n);
+    }
+    if (error == 0 && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0 ||
+                       ::rename(temporary.c_str(), path.c_str()) != 0)) {
+        error = errno;
+    }
+    if (error != 0) {
+        ::unlink(temporary.c_str());
+    }
+    return error;
+}
+
 std::pair<std::uint64_t, std::uint64_t> next_data(int fd, std::uint64_t offset,
                                                   std::uint64_t size) {
     const off_t data = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
@@ -239,6 +263,11 @@ int set_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) n
         return 0;
     }
     return errno == EACCES ? EAGAIN : errno;
+}
+
+int wait_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) noexcept {
+    struct flock lock = lock_of(type_of(type), start, length);
+    return retry([&] { return ::fcntl(fd, F_OFD_SETLKW, &lock); }) == 0 ? 0 : errno;
 }
 
 std::optional<LockRange> find_lock(int fd, LockType type, std::uint64_t start,
@@ -328,6 +357,16 @@ bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline) {
 void drain(int fd) noexcept {
     char buffer[4096];
     while (::read(fd, buffer, sizeof(buffer)) > 0) {
+    }
+}
+
+bool register_barriers() noexcept {
+    return ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+void barrier_all_threads() noexcept {
+    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0) {
+        bug("membarrier was granted and then refused");
     }
 }
 

@@ -19,6 +19,7 @@ namespace strata {
 
 namespace consumer_impl {
 struct View;
+struct HoldCell;
 struct Access;
 }  // namespace consumer_impl
 
@@ -44,7 +45,8 @@ public:
     /// An empty snapshot: finds nothing, generation 0.
     Snapshot() noexcept = default;
     Snapshot(const Snapshot& other) noexcept;
-    Snapshot(Snapshot&& other) noexcept : view_(std::exchange(other.view_, nullptr)) {}
+    Snapshot(Snapshot&& other) noexcept
+        : view_(std::exchange(other.view_, nullptr)), cell_(std::exchange(other.cell_, nullptr)) {}
     Snapshot& operator=(const Snapshot& other) noexcept;
     Snapshot& operator=(Snapshot&& other) noexcept;
     ~Snapshot();
@@ -81,13 +83,19 @@ public:
     /// All dimensions, ascending. Throws corrupt. O(dimensions).
     std::vector<DimensionInfo> dimensions() const;
 
-    void swap(Snapshot& other) noexcept { std::swap(view_, other.view_); }
+    void swap(Snapshot& other) noexcept {
+        std::swap(view_, other.view_);
+        std::swap(cell_, other.cell_);
+    }
 
 private:
     friend struct consumer_impl::Access;
-    explicit Snapshot(consumer_impl::View* view) noexcept : view_(view) {}
+    Snapshot(consumer_impl::View* view, consumer_impl::HoldCell* cell) noexcept
+        : view_(view), cell_(cell) {}
 
     consumer_impl::View* view_ = nullptr;
+    // Where this thread noted that it holds the view; null: the view counts it.
+    consumer_impl::HoldCell* cell_ = nullptr;
 };
 
 }  // namespace strata
