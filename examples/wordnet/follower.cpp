@@ -21,33 +21,36 @@ Follower::Follower(strata::Consumer& consumer, const FollowOptions& options, con
 }
 
 void Follower::run() {
-    const int event = consumer_.event_descriptor();
+    consumer_.event_descriptor();  // from now on no generation goes unnoticed
     seen_ = consumer_.snapshot();
     std::cout << "attached to " << consumer_.path().string() << " at generation "
               << seen_.generation() << std::endl;
     compare_whole();
     for (look(); (ended_by_ = reason_to_end()).empty(); look()) {
-        wait_for_any({stop_.descriptor(), event}, time_to_wait());
+        wait_for_any({stop_.descriptor(), consumer_.event_descriptor()}, time_to_wait());
     }
     compare_whole();
 }
 
 void Follower::look() {
     consumer_.acknowledge_event();
-    if (consumer_.store_replaced()) {
-        try {
-            consumer_.reattach();
-            seen_ = {};
-            ++stores_replaced_;
-            std::cout << "another store stands here now: attached to it" << std::endl;
-        } catch (const strata::Error& error) {
-            if (error.code() != strata::Errc::store_not_found) throw;
-            // Removed, and nothing in its place yet: the same as no producer.
-        }
-    }
+    removed_ = consumer_.store_replaced() && !attach_anew();
     strata::Snapshot now = consumer_.snapshot();
     if (now.generation() != seen_.generation()) take(std::move(now));
     look_at_producer();
+}
+
+bool Follower::attach_anew() {
+    try {
+        consumer_.reattach();
+    } catch (const strata::Error& error) {
+        if (error.code() == strata::Errc::store_not_found) return false;
+        throw;
+    }
+    seen_ = {};  // generations of another store: no differences
+    ++stores_replaced_;
+    std::cout << "another store stands here now: attached to it" << std::endl;
+    return true;
 }
 
 void Follower::look_at_producer() {
@@ -104,8 +107,11 @@ milliseconds Follower::time_to_wait() const {
         const Clock::time_point patience_ends = *gone_since_ + options_.patience;
         end = end ? std::min(*end, patience_ends) : patience_ends;
     }
-    if (!end) return milliseconds(-1);
-    return std::max(std::chrono::ceil<milliseconds>(*end - Clock::now()), milliseconds(0));
+    // Nothing announces the successor of a store that was removed.
+    milliseconds longest = removed_ ? milliseconds(100) : milliseconds::max();
+    if (end) longest = std::min(longest, std::chrono::ceil<milliseconds>(*end - Clock::now()));
+    if (longest == milliseconds::max()) return milliseconds(-1);
+    return std::max(longest, milliseconds(0));
 }
 
 std::vector<std::pair<std::string_view, std::uint64_t>> Follower::counts() const {

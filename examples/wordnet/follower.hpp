@@ -47,6 +47,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     void look();
+    bool attach_anew();
     void look_at_producer();
     void take(strata::Snapshot now);
     void compare_whole();
@@ -64,6 +65,7 @@ private:
     Whole whole_;
     std::optional<Clock::time_point> deadline_;
     std::optional<Clock::time_point> gone_since_;  // no producer
+    bool removed_ = false;                         // the store is, and no other stands there yet
     Clock::time_point next_whole_;
     std::string_view ended_by_;
     std::uint64_t generations_ = 0;

@@ -226,6 +226,7 @@ void run(const Options& options) {
     const wordnet::Metronome metronome(options.rhythm);
     double slowest = 0;
     std::uint64_t done = 0;
+    Clock::time_point printed;
     while (publisher.loaded()) {
         const bool enough = done >= options.beats || stop.raised();
         if (enough && publisher.now().nothing_erased()) break;
@@ -239,7 +240,11 @@ void run(const Options& options) {
         publisher.beat();
         ++done;
         slowest = std::max(slowest, seconds_since(start));
-        if (publisher.now().beat % wordnet::group_count == 0) print_round(publisher, slowest);
+        const bool round_done = publisher.now().beat % wordnet::group_count == 0;
+        if (round_done && seconds_since(printed) >= 1) {  // without a pause rounds are shorter
+            print_round(publisher, slowest);
+            printed = Clock::now();
+        }
     }
     const strata::ProducerStats stats = producer.stats();
     std::cout << "producer: generation=" << stats.generation << " beat=" << publisher.now().beat
