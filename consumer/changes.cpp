@@ -189,6 +189,19 @@ void compare_dimension(View* before, View* after, Dimension dimension,
             });
 }
 
+void require_same_store(const View* before, const View* after) {
+    if (before == nullptr || after == nullptr) {
+        return;
+    }
+    const auto& old_id = before->session->control().identity().store_id;
+    const auto& new_id = after->session->control().identity().store_id;
+    if (!std::equal(std::begin(old_id), std::end(old_id), std::begin(new_id))) {
+        ipc::fail(Errc::invalid_argument, "compare snapshots", after->session->control().path(),
+                  "the snapshots are of two different stores",
+                  "a store that was replaced shares nothing with its successor");
+    }
+}
+
 }  // namespace
 
 std::vector<Change> changes(const Snapshot& before, const Snapshot& after) {
@@ -198,16 +211,7 @@ std::vector<Change> changes(const Snapshot& before, const Snapshot& after) {
     if (old_view == new_view) {
         return result;
     }
-    if (old_view != nullptr && new_view != nullptr) {
-        const auto& old_id = old_view->session->control().identity().store_id;
-        const auto& new_id = new_view->session->control().identity().store_id;
-        if (!std::equal(std::begin(old_id), std::end(old_id), std::begin(new_id))) {
-            ipc::fail(Errc::invalid_argument, "compare snapshots",
-                      new_view->session->control().path(),
-                      "the snapshots are of two different stores",
-                      "a store that was replaced shares nothing with its successor");
-        }
-    }
+    require_same_store(old_view, new_view);
     const IndexView nothing{.limit = ipc::header_bytes};
     const IndexView& old_directory = old_view != nullptr ? old_view->directory : nothing;
     const IndexView& new_directory = new_view != nullptr ? new_view->directory : nothing;
@@ -218,6 +222,17 @@ std::vector<Change> changes(const Snapshot& before, const Snapshot& after) {
             [&](std::uint64_t dimension, std::uint64_t, std::uint64_t) {
                 compare_dimension(old_view, new_view, static_cast<Dimension>(dimension), result);
             });
+    return result;
+}
+
+std::vector<Change> changes(const Snapshot& before, const Snapshot& after, Dimension dimension) {
+    View* const old_view = consumer_impl::Access::view_of(before);
+    View* const new_view = consumer_impl::Access::view_of(after);
+    std::vector<Change> result;
+    if (old_view != new_view) {
+        require_same_store(old_view, new_view);
+        compare_dimension(old_view, new_view, dimension, result);
+    }
     return result;
 }
 

@@ -30,4 +30,7 @@ struct Change {
 /// different stores, Error{corrupt} on damaged index bytes, std::bad_alloc.
 std::vector<Change> changes(const Snapshot& before, const Snapshot& after);
 
+/// As above, of one dimension alone; a snapshot without it counts as one in which it is empty.
+std::vector<Change> changes(const Snapshot& before, const Snapshot& after, Dimension dimension);
+
 }  // namespace strata

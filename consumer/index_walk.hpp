@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// A walk over a whole index that goes on behind damage, for those who look at stores rather than
+// use them.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "ipc/index_view.hpp"
+#include "ipc/layout.hpp"
+
+namespace strata::consumer_impl {
+
+/// Calls leaf(prefix, shift, entry) for each leaf entry, in key order: the upper bits of its key,
+/// from `shift` up, are `prefix`. Its block's header is inside the readable bytes. Calls
+/// damage(offset, what) for what contradicts the format, and goes on.
+///
+/// Bounded whatever the bytes say: a sound index has at most `levels` nodes above each leaf, so a
+/// walk that meets more nodes or leaves than the record allows ends there.
+template <class Leaf, class Damage>
+class IndexWalk {
+public:
+    IndexWalk(const ipc::IndexView& index, Leaf leaf, Damage damage)
+        : index_(index),
+          leaf_(std::move(leaf)),
+          damage_(std::move(damage)),
+          nodes_left_(index.layers * index.levels),
+          leaves_left_(index.layers) {}
+
+    void run() { visit(index_.root, index_.levels, 0); }
+
+private:
+    // The topmost of 11 digits has 4 bits: 64 = 10 x 6 + 4.
+    static constexpr unsigned top_digits = 16;
+
+    void visit(std::uint64_t entry, unsigned levels, std::uint64_t prefix) {
+        constexpr std::uint64_t zero_bits = 0b111100;
+        const std::uint64_t offset = ipc::entry_offset(entry);
+        if (ended_) {
+            return;
+        }
+        if ((entry & zero_bits) != 0) {
+            damage_(offset, std::string_view("an index entry has bits that must be zero"));
+            return;
+        }
+        switch (ipc::entry_kind(entry)) {
+            case ipc::EntryKind::nothing:
+                if (entry != 0) {
+                    damage_(offset, std::string_view("an index entry of no kind is not zero"));
+                }
+                return;
+            case ipc::EntryKind::layer:
+                if (leaves_left_ == 0) {
+                    end("the index holds more entries than its record says");
+                } else if (--leaves_left_; !ipc::block_in_range(index_, entry)) {
+                    damage_(offset, std::string_view("an index entry points out of the file"));
+                } else {
+                    leaf_(prefix, levels * ipc::index_bits, entry);
+                }
+                return;
+            case ipc::EntryKind::array_node:
+            case ipc::EntryKind::bitmap_node: break;
+        }
+        if (levels == 0) {
+            damage_(offset, std::string_view("the index is deeper than its record says"));
+        } else if (nodes_left_-- == 0) {
+            end("the index has more nodes than its record allows");
+        } else if (offset < ipc::header_bytes || offset > index_.limit - 8) {
+            damage_(offset, std::string_view("an index node lies outside of the file"));
+        } else {
+            children(entry, offset, levels, prefix);
+        }
+    }
+
+    void children(std::uint64_t entry, std::uint64_t offset, unsigned levels,
+                  std::uint64_t prefix) {
+        const bool array = ipc::entry_kind(entry) == ipc::EntryKind::array_node;
+        std::uint64_t remaining = array ? ~std::uint64_t{0} : index_.word_at(offset);
+        if (!array && remaining == 0) {
+            damage_(offset, std::string_view("an index node is empty"));
+        }
+        for (; remaining != 0 && !ended_; remaining &= remaining - 1) {
+            const auto digit = static_cast<unsigned>(std::countr_zero(remaining));
+            if (levels == ipc::max_index_levels && digit >= top_digits) {
+                damage_(offset, std::string_view("an index node leads to keys beyond 64 bits"));
+                return;
+            }
+            std::uint64_t child = 0;
+            if (!ipc::load_child(index_, entry, digit, child)) {
+                damage_(offset, std::string_view("an index node reaches out of the file"));
+                return;
+            }
+            if (child == 0 && !array) {
+                damage_(offset, std::string_view("an index node has an empty entry"));
+                continue;
+            }
+            visit(child, levels - 1, (prefix << ipc::index_bits) | digit);
+        }
+    }
+
+    void end(std::string_view what) {
+        ended_ = true;
+        damage_(std::uint64_t{0}, what);
+    }
+
+    const ipc::IndexView& index_;
+    Leaf leaf_;
+    Damage damage_;
+    std::uint64_t nodes_left_;
+    std::uint64_t leaves_left_;
+    bool ended_ = false;
+};
+
+template <class Leaf, class Damage>
+void walk_index(const ipc::IndexView& index, Leaf leaf, Damage damage) {
+    IndexWalk<Leaf, Damage>(index, std::move(leaf), std::move(damage)).run();
+}
+
+}  // namespace strata::consumer_impl
