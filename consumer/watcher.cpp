@@ -6,8 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <pthread.h>
-#include <signal.h>
 #include <system_error>
 #include <utility>
 
@@ -49,10 +47,7 @@ bool Watcher::start(const std::uint64_t& word, std::optional<std::chrono::millis
                     std::function<void()> act) noexcept {
     static std::atomic<unsigned> started{0};
     // Signals belong to the program's own threads.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const ipc::os::BlockedSignals blocked;
     try {
         shared_ = std::make_shared<Shared>();
         shared_->word = &word;
@@ -65,7 +60,6 @@ bool Watcher::start(const std::uint64_t& word, std::optional<std::chrono::millis
         thread_.reset();
         shared_.reset();
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return thread_.has_value();
 }
 
