@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -144,6 +145,18 @@ void barrier_all_threads() noexcept;
 void random_bytes(void* out, std::size_t size);
 std::int64_t realtime_ns() noexcept;
 std::int64_t process_id() noexcept;
+
+/// While it lives, the calling thread gets no signal; threads that it starts never do.
+class BlockedSignals {
+public:
+    BlockedSignals() noexcept;
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+    ~BlockedSignals();
+
+private:
+    sigset_t before_;
+};
 std::uint32_t effective_user() noexcept;
 /// Keeps the pages of a mapping out of forked children.
 void dont_fork(void* address, std::size_t size) noexcept;

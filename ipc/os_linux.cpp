@@ -384,6 +384,14 @@ std::int64_t realtime_ns() noexcept {
 
 std::int64_t process_id() noexcept { return ::getpid(); }
 
+BlockedSignals::BlockedSignals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+BlockedSignals::~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 std::uint32_t effective_user() noexcept { return ::geteuid(); }
 
 void dont_fork(void* address, std::size_t size) noexcept {
