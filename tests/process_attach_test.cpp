@@ -50,8 +50,8 @@ TEST_CASE("a consumer program that starts first waits for the store and then rea
 
     consumer.send(21);
     CHECK(consumer.receive() == 21);
-    consumer.channel().close();
-    producer.channel().close();
+    consumer.channel().hang_up();
+    producer.channel().hang_up();
     CHECK(consumer.join() == "");
     CHECK(producer.join() == "");
 }
@@ -75,14 +75,14 @@ TEST_CASE("a consumer program that starts second finds what was published before
     CHECK(consumer.receive() == 22);
 
     // What is published stays when its producer has gone.
-    producer.channel().close();
+    producer.channel().hang_up();
     CHECK(producer.join() == "");
     Child late = helper("consume", temp);
     CHECK(late.receive() == 1);
     late.send(22);
     CHECK(late.receive() == 22);
-    late.channel().close();
-    consumer.channel().close();
+    late.channel().hang_up();
+    consumer.channel().hang_up();
     CHECK(consumer.join() == "");
     CHECK(late.join() == "");
 }
@@ -132,7 +132,7 @@ TEST_CASE("a second producer is refused and told the pid of the first") {
     // The refusals have not disturbed it.
     first.send(5);
     CHECK(first.receive() == 6);
-    first.channel().close();
+    first.channel().hang_up();
     CHECK(first.join() == "");
     Producer second = temp.open();
     CHECK(second.generation() == 6);
@@ -165,7 +165,7 @@ TEST_CASE("of many producers that start at once exactly one gets the store") {
     }
     CHECK(winners == 1);
     for (Child& child : children) {
-        child.channel().close();
+        child.channel().hang_up();
         CHECK(child.join() == "");
     }
     CHECK(temp.open().generation() == 2);

@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -63,8 +64,8 @@ struct Failure : std::runtime_error {
 
 template <class T>
 std::string shown(const T& value) {
-    if constexpr (std::convertible_to<T, std::string>) {
-        return "\"" + std::string(value) + "\"";
+    if constexpr (std::convertible_to<T, std::string_view>) {
+        return "\"" + std::string(std::string_view(value)) + "\"";
     } else if constexpr (std::is_enum_v<T>) {
         return std::to_string(static_cast<long long>(value));
     } else {
@@ -121,6 +122,12 @@ public:
         if (fd_ >= 0) {
             ::close(std::exchange(fd_, -1));
         }
+    }
+
+    /// Ends the connection for both sides, whoever else has inherited a descriptor of it.
+    void hang_up() noexcept {
+        ::shutdown(fd_, SHUT_RDWR);
+        close();
     }
 
     void send(std::uint64_t word) const { send_bytes(&word, sizeof(word)); }
