@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may stand where a store should: every kind of wrong file gets its own typed error, from the
+// consumer and from the producer, and nothing hangs, crashes or is left behind.
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "tests/skip.hpp"
+#include "tests/support/store_editor.hpp"
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using strata::test::code_of;
+using strata::test::ControlEditor;
+using strata::test::error_of;
+using strata::test::FileEditor;
+using strata::test::payload_of;
+using strata::test::TempStore;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uid_t nobody = 65534;
+
+// A store with one dimension of a hundred layers and no producer.
+class LeftStore : public TempStore {
+public:
+    LeftStore() {
+        Producer producer = create();
+        Batch batch = producer.batch();
+        for (std::uint64_t i = 0; i < 100; ++i) {
+            batch.put({1, i}, payload_of(i, 0, 100), {.keywords = {"key"}});
+        }
+        batch.crystallize();
+    }
+    fs::path control() const { return file("control.mmap"); }
+    fs::path lock() const { return file("producer.lock"); }
+    fs::path region() const { return file("region-1-1.mmap"); }
+};
+
+// Every refusal has to say what was tried, where, and what was found.
+void check_complete(const Error& error) {
+    CHECK_FALSE(error.operation().empty());
+    CHECK_FALSE(error.path().empty());
+    CHECK_FALSE(error.detail().empty());
+    const std::string line = error.what();
+    CHECK(line.find(error.operation()) == 0);
+    CHECK(line.find(error.path()) != std::string::npos);
+    CHECK(line.find(error.detail()) != std::string::npos);
+}
+
+std::string attach_code(const TempStore& store) {
+    const auto error = error_of([&] { store.attach().snapshot(); });
+    if (error) check_complete(*error);
+    return error ? std::string(to_string(error->code())) : "no error";
+}
+
+// Twice: a refused producer must not keep the lock.
+std::string open_code(const TempStore& store) {
+    const auto error = error_of([&] { store.open(); });
+    if (error) check_complete(*error);
+    const auto again = error_of([&] { store.open(); });
+    CHECK(error.has_value() == again.has_value());
+    CHECK((!error || !again || error->code() == again->code()));
+    return error ? std::string(to_string(error->code())) : "no error";
+}
+
+// Reading a layer of the dimension with the bad region.
+std::string get_code(const TempStore& store) {
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    CHECK_FALSE(snapshot.find({1, 1}));
+    CHECK_FALSE(snapshot.has_dimension(1));
+    CHECK(snapshot.dimensions().size() == 1);  // the directory is sound
+    const auto error = error_of([&] { snapshot.get({1, 1}); });
+    if (error) check_complete(*error);
+    const std::string code = error ? std::string(to_string(error->code())) : "no error";
+    CHECK(code_of([&] { snapshot.dimension(1); }) == code);
+    CHECK(code_of([&] { changes(Snapshot(), snapshot); }) == code);
+    return code;
+}
+
+}  // namespace
+
+TEST_CASE("no store, an empty directory, and halves of a store") {
+    const TempStore nothing;
+    CHECK(attach_code(nothing) == "store_not_found");
+    CHECK(open_code(nothing) == "store_not_found");
+    fs::create_directory(nothing.path());
+    CHECK(attach_code(nothing) == "not_a_store");
+    CHECK(open_code(nothing) == "not_a_store");
+    CHECK(code_of([&] { nothing.create(); }) == "store_exists");
+
+    const LeftStore no_control;
+    fs::remove(no_control.control());
+    CHECK(attach_code(no_control) == "not_a_store");
+    CHECK(open_code(no_control) == "not_a_store");
+    const LeftStore no_lock;
+    fs::remove(no_lock.lock());
+    CHECK(attach_code(no_lock) == "no error");
+    CHECK(open_code(no_lock) == "not_a_store");
+    // Each can be got rid of the documented way, but an empty directory is not touched.
+    remove_store(no_control.name(), no_control.base());
+    remove_store(no_lock.name(), no_lock.base());
+    CHECK(code_of([&] { remove_store(nothing.name(), nothing.base()); }) == "not_a_store");
+}
+
+TEST_CASE("a missing base directory is told apart from a missing store") {
+    const TempStore store;
+    ConsumerOptions options = store.consumer_options();
+    options.base_path /= "nowhere";
+    const auto error = error_of([&] { Consumer::attach(store.name(), options); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::store_not_found);
+    CHECK(error->path() == options.base_path);
+    CHECK_FALSE(error->hint().empty());
+}
+
+TEST_CASE("names that cannot name a store are refused before anything is touched") {
+    const TempStore store;
+    const std::string long_name(201, 'n');
+    const std::string huge_name(5000, 'n');
+    const std::string_view with_zero("a\0b", 3);
+    for (const std::string_view name :
+         {std::string_view(), std::string_view("/"), std::string_view("a/b"),
+          std::string_view("../store"), std::string_view(".."), std::string_view("."),
+          std::string_view(".hidden"), with_zero, std::string_view("a\nb"),
+          std::string_view("\x7F"), std::string_view(long_name), std::string_view(huge_name)}) {
+        const auto check = [&](auto action) {
+            const auto error = error_of(action);
+            REQUIRE(error);
+            CHECK(error->code() == Errc::invalid_name);
+            CHECK_FALSE(error->operation().empty());
+            CHECK_FALSE(error->hint().empty());
+            CHECK(std::string_view(error->what()).find('\n') == std::string_view::npos);
+        };
+        check([&] { check_store_name(name); });
+        check([&] { Consumer::attach(name, store.consumer_options()); });
+        check([&] { Producer::create(name, store.producer_options()); });
+        check([&] { Producer::open(name, store.producer_options()); });
+        check([&] { Producer::open_or_create(name, store.producer_options()); });
+        check([&] { remove_store(name, store.base()); });
+        check([&] { readers(name, store.base()); });
+    }
+    CHECK(fs::is_empty(store.base()));
+    const std::string longest(200, 'n');
+    Producer producer = Producer::create(longest, store.producer_options());
+    CHECK(producer.generation() == 1);
+    CHECK(code_of([&] { Consumer::attach("na\xC3\xAFve name", store.consumer_options()); }) ==
+          "store_not_found");
+}
+
+TEST_CASE("something else under the store's name") {
+    const TempStore file;
+    std::ofstream(file.path()) << "text";
+    CHECK(attach_code(file) == "not_a_store");
+    CHECK(open_code(file) == "not_a_store");
+    CHECK(code_of([&] { file.create(); }) == "store_exists");
+
+    const LeftStore target;
+    const TempStore link;
+    fs::create_directory_symlink(target.path(), link.path());
+    CHECK(attach_code(link) == "not_a_store");
+    CHECK(open_code(link) == "not_a_store");
+
+    const TempStore pipe;
+    REQUIRE(::mkfifo(pipe.path().c_str(), 0644) == 0);
+    CHECK(attach_code(pipe) == "not_a_store");
+    CHECK(open_code(pipe) == "not_a_store");
+}
+
+TEST_CASE("a fifo, a link or a directory planted as control file is refused without hanging") {
+    const auto plant = [](const char* kind, auto make) {
+        CAPTURE(kind);
+        const LeftStore store;
+        fs::rename(store.control(), store.file("real"));
+        make(store.control());
+        const std::string code = attach_code(store);
+        CHECK(open_code(store) == code);
+        return code;
+    };
+    CHECK(plant("fifo", [](const fs::path& path) { REQUIRE(::mkfifo(path.c_str(), 0644) == 0); }) ==
+          "not_a_store");
+    CHECK(plant("link", [](const fs::path& path) { fs::create_symlink("real", path); }) ==
+          "not_trusted");
+    CHECK(plant("directory", [](const fs::path& path) { fs::create_directory(path); }) ==
+          "not_a_store");
+}
+
+TEST_CASE("a link or a directory planted as lock file does not make a producer of anybody") {
+    const LeftStore linked;
+    fs::rename(linked.lock(), linked.file("real"));
+    fs::create_symlink("real", linked.lock());
+    CHECK(open_code(linked) == "not_trusted");
+    CHECK(code_of([&] { remove_store(linked.name(), linked.base()); }) == "not_trusted");
+    const LeftStore directory;
+    fs::remove(directory.lock());
+    fs::create_directory(directory.lock());
+    CHECK(open_code(directory) == "system");
+}
+
+TEST_CASE("a control file that is too short is truncated, wherever it ends") {
+    for (const std::uint64_t bytes : {0, 1, 127, 128, 4095}) {
+        const LeftStore store;
+        FileEditor(store.control()).truncate(bytes);
+        CHECK(attach_code(store) == "truncated");
+        CHECK(open_code(store) == "truncated");
+    }
+    const LeftStore store;  // the header is there, the root is not
+    FileEditor(store.control()).truncate(4096);
+    CHECK(attach_code(store) == "corrupt");
+    CHECK(open_code(store) == "corrupt");
+    const LeftStore half;  // the root is there, other blocks of its generation may be missing
+    {
+        ControlEditor control(half.path());
+        control.truncate(ipc::round_up(control.root_offset() + sizeof(ipc::RootRecord), 4096));
+    }
+    CHECK(attach_code(half) == "truncated");
+    CHECK(open_code(half) == "truncated");
+}
+
+TEST_CASE("a foreign magic, byte order or version is named, with both versions in the message") {
+    const auto change = [](auto edit) {
+        auto store = std::make_unique<LeftStore>();
+        ControlEditor(store->path()).forge_identity(edit);
+        return store;
+    };
+    const auto text = change([](auto& id) { id.magic = 0x2065636E4F202020; });
+    CHECK(attach_code(*text) == "not_a_store");
+    CHECK(open_code(*text) == "not_a_store");
+    const auto zero = change([](auto& id) { id = {}; });
+    CHECK(attach_code(*zero) == "not_a_store");
+    const auto swapped = change([](auto& id) { id.magic = __builtin_bswap64(id.magic); });
+    CHECK(attach_code(*swapped) == "byte_order");
+    CHECK(open_code(*swapped) == "byte_order");
+    const auto order = change([](auto& id) { id.byte_order = ipc::foreign_byte_order_mark; });
+    CHECK(attach_code(*order) == "byte_order");
+    CHECK(open_code(*order) == "byte_order");
+    for (const std::uint32_t version : {0U, ipc::format_version + 1, 0xFFFF'FFFFU}) {
+        const auto other = change([&](auto& id) { id.version = version; });
+        for (const auto& error :
+             {error_of([&] { other->attach(); }), error_of([&] { other->open(); })}) {
+            REQUIRE(error);
+            CHECK(error->code() == Errc::format_version);
+            const std::string line = error->what();
+            CHECK(line.find("format version " + std::to_string(version)) != std::string::npos);
+            CHECK(line.find("reads 1 to " + std::to_string(ipc::format_version)) !=
+                  std::string::npos);
+            CHECK(error->path() == other->control());
+            CHECK_FALSE(error->hint().empty());
+        }
+    }
+}
+
+TEST_CASE("a header with a wrong checksum, or a right one over impossible sizes, is corrupt") {
+    const LeftStore flipped;
+    {
+        ControlEditor control(flipped.path());
+        auto identity = control.read<ipc::ControlIdentity>(0);
+        identity.created_at_ns ^= 1;
+        control.write(0, identity);
+    }
+    CHECK(attach_code(flipped) == "corrupt");
+    CHECK(open_code(flipped) == "corrupt");
+    const auto impossible = [](auto edit) {
+        const LeftStore store;
+        ControlEditor(store.path()).forge_identity(edit);
+        const std::string code = attach_code(store);
+        CHECK(open_code(store) == code);
+        return code;
+    };
+    using Identity = ipc::ControlIdentity;
+    CHECK(impossible([](Identity& id) { id.header_bytes = 8192; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.page_bytes = 0; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.control_max_bytes = 0; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.control_max_bytes = ~std::uint64_t{0}; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.region_max_bytes = 0; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.region_max_bytes += 1; }) == "corrupt");
+    CHECK(impossible([](Identity& id) { id.region_max_bytes = std::uint64_t{1} << 63; }) ==
+          "corrupt");
+}
+
+TEST_CASE("files and directories that everybody may write to are not trusted") {
+    const LeftStore store;
+    const auto with_mode = [](const fs::path& path, mode_t mode, mode_t usual, auto action) {
+        REQUIRE(::chmod(path.c_str(), mode) == 0);
+        action();
+        REQUIRE(::chmod(path.c_str(), usual) == 0);
+    };
+    with_mode(store.path(), 0777, 0755, [&] {
+        CHECK(attach_code(store) == "not_trusted");
+        CHECK(open_code(store) == "not_trusted");
+    });
+    with_mode(store.control(), 0666, 0644, [&] {
+        CHECK(attach_code(store) == "not_trusted");
+        CHECK(open_code(store) == "not_trusted");
+        ConsumerOptions options = store.consumer_options();
+        options.trusted_owner = TrustedOwner::anybody;
+        CHECK(code_of([&] { Consumer::attach(store.name(), options); }) == "not_trusted");
+    });
+    with_mode(store.region(), 0646, 0644, [&] {
+        CHECK(get_code(store) == "not_trusted");
+        CHECK(open_code(store) == "not_trusted");
+    });
+    CHECK(open_code(store) == "no error");
+    CHECK(store.attach().snapshot().find({1, 1}));
+}
+
+TEST_CASE("a region file that is missing, cut off, another kind of file or another's") {
+    const auto damage = [](const char* what, auto edit) {
+        CAPTURE(what);
+        const LeftStore store;
+        edit(store);
+        const std::string code = get_code(store);
+        CHECK(open_code(store) == code);
+        return code;
+    };
+    const auto forged = [](auto edit) {
+        return [edit](const LeftStore& store) {
+            FileEditor(store.region()).forge<ipc::RegionHeader>(0, edit);
+        };
+    };
+    using Header = ipc::RegionHeader;
+    CHECK(damage("missing", [](const LeftStore& s) { fs::remove(s.region()); }) == "corrupt");
+    for (const std::uint64_t bytes : {0, 64, 4095, 4096, 8192, 65535}) {
+        CHECK(damage("cut off", [&](const LeftStore& s) {
+                  FileEditor(s.region()).truncate(bytes);
+              }) == "truncated");
+    }
+    CHECK(damage("fifo", [](const LeftStore& s) {
+              fs::remove(s.region());
+              REQUIRE(::mkfifo(s.region().c_str(), 0644) == 0);
+          }) == "not_a_store");
+    CHECK(damage("link", [](const LeftStore& s) {
+              fs::rename(s.region(), s.file("real"));
+              fs::create_symlink("real", s.region());
+          }) == "not_trusted");
+    CHECK(damage("magic", forged([](Header& h) { h.magic ^= 1; })) == "corrupt");
+    CHECK(damage("version", forged([](Header& h) { h.version += 1; })) == "corrupt");
+    CHECK(damage("store", forged([](Header& h) { h.store_id[1] ^= 1; })) == "corrupt");
+    CHECK(damage("serial", forged([](Header& h) { h.serial += 1; })) == "corrupt");
+    CHECK(damage("dimension", forged([](Header& h) { h.dimension += 1; })) == "corrupt");
+    CHECK(damage("size", forged([](Header& h) { h.max_bytes *= 2; })) == "corrupt");
+    CHECK(damage("checksum", [](const LeftStore& s) {
+              FileEditor(s.region()).write(120, std::uint64_t{0});
+          }) == "corrupt");
+    CHECK(damage("another store's", [](const LeftStore& s) {
+              const LeftStore other;
+              fs::copy_file(other.region(), s.region(), fs::copy_options::overwrite_existing);
+          }) == "corrupt");
+}
+
+TEST_CASE("files that may not be read give permission_denied") {
+    const LeftStore store;
+    REQUIRE(::chmod(store.base().c_str(), 0755) == 0);
+    const bool root = ::geteuid() == 0;
+    // Root reads everything: look with other eyes.
+    const auto refused = [&](const fs::path& path, auto action) {
+        REQUIRE(::chmod(path.c_str(), 0) == 0);
+        if (root) REQUIRE(::seteuid(nobody) == 0);
+        const std::string code = action();
+        if (root) REQUIRE(::seteuid(0) == 0);
+        REQUIRE(::chmod(path.c_str(), fs::is_directory(path) ? 0755 : 0644) == 0);
+        return code;
+    };
+    CHECK(refused(store.control(), [&] { return attach_code(store); }) == "permission_denied");
+    CHECK(refused(store.path(), [&] { return attach_code(store); }) == "permission_denied");
+    CHECK(refused(store.region(), [&] { return get_code(store); }) == "permission_denied");
+    CHECK(refused(store.lock(), [&] { return open_code(store); }) == "permission_denied");
+}
+
+TEST_CASE("a store of another user is attached only if that user is trusted") {
+    STRATA_SKIP_UNLESS_ROOT();
+    const LeftStore store;
+    for (const fs::path& path : {store.path(), store.control(), store.region()}) {
+        REQUIRE(::lchown(path.c_str(), nobody, static_cast<gid_t>(-1)) == 0);
+    }
+    const auto code_with = [&](TrustedOwner trusted, std::uint32_t owner) {
+        ConsumerOptions options = store.consumer_options();
+        options.trusted_owner = trusted;
+        options.owner = owner;
+        return code_of([&] { Consumer::attach(store.name(), options).snapshot().get({1, 1}); });
+    };
+    CHECK(code_with(TrustedOwner::self_or_root, 0) == "not_trusted");
+    CHECK(code_with(TrustedOwner::user, nobody - 1) == "not_trusted");
+    CHECK(code_with(TrustedOwner::user, nobody) == "no error");
+    CHECK(code_with(TrustedOwner::anybody, 0) == "no error");
+    CHECK(open_code(store) == "not_trusted");
+    const auto error = error_of([&] { store.attach(); });
+    REQUIRE(error);
+    CHECK(error->detail().find(std::to_string(nobody)) != std::string::npos);
+    CHECK_FALSE(error->hint().empty());
+}
