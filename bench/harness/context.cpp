@@ -87,13 +87,14 @@ void Context::write_json() const {
     json.save(options_.json);
 }
 
-void run_rounds(const Context& context, Row& row, std::vector<Entrant>& entrants) {
+void run_rounds(Context& context, Row& row, std::vector<Entrant>& entrants) {
     for (const Entrant& entrant : entrants) {
         row.contestant(entrant.name, entrant.role);  // in this order in the table
     }
     const LoadMeter load;
     std::vector<bool> out(entrants.size());
     for (int round = -1; round < context.rounds(); ++round) {
+        context.set_warming_up(round < 0);
         for (std::size_t i = 0; i < entrants.size(); ++i) {
             const std::size_t at = (i + static_cast<std::size_t>(round + 1)) % entrants.size();
             Entrant& entrant = entrants[at];

@@ -36,6 +36,10 @@ public:
     /// True if a row of this name, or any row below or above it, was asked for.
     bool wants(const std::string& name) const;
 
+    /// True in the first turn of run_rounds, which does not count.
+    bool warming_up() const noexcept { return warming_up_; }
+    void set_warming_up(bool is_warming_up) noexcept { warming_up_ = is_warming_up; }
+
     /// Prints the row, keeps it and rewrites the JSON file, so that an interrupted run leaves what it had.
     void finish(Row row);
 
@@ -47,6 +51,7 @@ private:
     Options options_;
     std::vector<std::pair<std::string, std::string>> machine_ = describe_machine();
     std::vector<Row> rows_;
+    bool warming_up_ = false;
 };
 
 /// One contestant's work in one round; returns the round's value.
@@ -58,7 +63,7 @@ struct Entrant {
 
 /// A warm-up, then `rounds` times every entrant in turn, starting with another one each time. An
 /// entrant that throws NotRun drops out; WrongAnswer ends the run.
-void run_rounds(const Context& context, Row& row, std::vector<Entrant>& entrants);
+void run_rounds(Context& context, Row& row, std::vector<Entrant>& entrants);
 
 /// A fresh directory below the run's base, removed with everything in it at the end.
 class ScratchDirectory {

@@ -39,14 +39,6 @@ void Row::not_run(const std::string& who, Role role, const std::string& reason) 
     contestant(who, role).not_run = reason;
 }
 
-void Row::drop_warm_up() {
-    for (Contestant& one : contestants) {
-        if (!one.rounds.empty()) {
-            one.rounds.erase(one.rounds.begin());
-        }
-    }
-}
-
 void Row::at_most(double limit, const std::string& over, const std::string& under) {
     budgets.push_back({.over = over, .under = under, .bound = Bound::at_most, .limit = limit});
 }

@@ -58,9 +58,6 @@ struct Row {
     void value(const std::string& who, Role role, double one_round);
     void not_run(const std::string& who, Role role, const std::string& reason);
 
-    /// For rows that are filled beside another one, whose warm-up they have counted.
-    void drop_warm_up();
-
     void at_most(double limit, const std::string& over, const std::string& under = {});
     void at_least(double limit, const std::string& over, const std::string& under = {});
 

@@ -66,7 +66,7 @@ enum class Distribution : unsigned char { uniform, zipfian };
 /// A fixed sequence of keys in chunks; the expected sum of each chunk is known.
 class KeyStream {
 public:
-    static constexpr std::size_t chunk_keys = 4096;
+    static constexpr std::size_t chunk_keys = 1024;
 
     KeyStream(std::uint64_t layers, Distribution distribution);
 

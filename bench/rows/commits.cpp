@@ -105,13 +105,17 @@ public:
         mean.at_least(budget, "LMDB", "strata");
         p50.at_least(budget, "LMDB", "strata");
         const auto entrant = [&](const char* who, Role role, Churn* churn) {
+            p50.contestant(who, role);
+            p99.contestant(who, role);
             return Entrant{who, role, [&, who, role, churn] {
                                if (churn == nullptr) {
                                    throw NotRun(lmdb_absent_);
                                }
                                const auto times = churn->time(1, context_.round_seconds());
-                               p50.value(who, role, times.p50);
-                               p99.value(who, role, times.p99);
+                               if (!context_.warming_up()) {
+                                   p50.value(who, role, times.p50);
+                                   p99.value(who, role, times.p99);
+                               }
                                return times.mean;
                            }};
         };
@@ -119,8 +123,6 @@ public:
         entrants.push_back(entrant("strata", Role::strata, &strata_));
         entrants.push_back(entrant("LMDB", Role::peer, lmdb_.get()));
         run_rounds(context_, mean, entrants);
-        p50.drop_warm_up();
-        p99.drop_warm_up();
         p50.others_busy = p99.others_busy = mean.others_busy;
         context_.finish(std::move(mean));
         context_.finish(std::move(p50));

@@ -14,6 +14,7 @@ void run_commits(Context& context);
 void run_attach(Context& context);
 void run_restart(Context& context);
 void run_index_memory(Context& context);
+void run_latency(Context& context);
 
 struct Group {
     const char* name;

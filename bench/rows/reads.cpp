@@ -2,7 +2,9 @@
 // Point reads by one process: uniform (independent and dependent keys), zipfian, batched.
 #include <strata/strata.hpp>
 
+#include "bench/peers/databases.hpp"
 #include "bench/peers/in_process.hpp"
+#include "bench/peers/interprocess.hpp"
 #include "bench/peers/lmdb.hpp"
 #include "bench/peers/strata_store.hpp"
 #include "bench/rows/groups.hpp"
@@ -16,8 +18,7 @@ namespace {
 class Contestants {
 public:
     Contestants(const Context& context, const Dataset& dataset)
-        : context_(context),
-          dataset_(dataset),
+        : dataset_(dataset),
           scratch_(context, "reads"),
           payloads_(dataset),
           store_(scratch_.path(), dataset) {}
@@ -50,6 +51,13 @@ public:
         all.push_back({"strata batched find", Role::strata,
                        [this] { return strata_batched_reader(store_.consumer()); }});
         all.push_back({"LMDB renewed", Role::peer, [this] { return lmdb().renewed_reader(); }});
+        all.push_back({"Boost.Interprocess map + mutex", Role::peer, [this] { return map(); }});
+        all.push_back({"tkrzw", Role::peer,
+                       [this] { return tkrzw_reader(scratch_.path() / "tkrzw", dataset_); }});
+        all.push_back({"SQLite", Role::peer,
+                       [this] { return sqlite_reader(scratch_.path() / "sqlite", dataset_); }});
+        all.push_back({"Redis", Role::peer, [this] { return redis().reader(1); }});
+        all.push_back({"Redis, pipelined by 64", Role::peer, [this] { return redis().reader(64); }});
         return all;
     }
 
@@ -61,12 +69,26 @@ private:
         return *lmdb_;
     }
 
-    const Context& context_;
+    std::unique_ptr<Reader> map() {
+        const std::filesystem::path file = scratch_.path() / "interprocess";
+        if (!std::filesystem::exists(file)) {
+            create_interprocess_map(file, dataset_);
+        }
+        return interprocess_reader(file);
+    }
+    RedisServer& redis() {
+        if (!redis_) {
+            redis_ = std::make_unique<RedisServer>(scratch_.path(), dataset_);
+        }
+        return *redis_;
+    }
+
     Dataset dataset_;
     ScratchDirectory scratch_;
     PrivatePayloads payloads_;
     StrataStore store_;
     std::unique_ptr<LmdbStore> lmdb_;
+    std::unique_ptr<RedisServer> redis_;
 };
 
 void independent(Context& context, Contestants& contestants, const std::string& name,
