@@ -29,6 +29,7 @@ public:
 
     const FileDescriptor& file() const noexcept { return file_; }
     Mapping& mapping() noexcept { return mapping_; }
+    const Mapping& mapping() const noexcept { return mapping_; }
     const ControlIdentity& identity() const noexcept { return identity_; }
     const std::string& path() const noexcept { return path_; }
     const os::FileStatus& status() const noexcept { return status_; }

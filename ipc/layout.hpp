@@ -60,10 +60,107 @@ struct ControlCells {
 static_assert(sizeof(ControlCells) == 64);
 
 inline constexpr std::uint64_t cells_offset = 128;
+
+/// What the producer tells about itself: at 256 of control.mmap. Advisory: single words, written
+/// with relaxed stores, of no common moment, checked by nobody. All zero: never written. Counters
+/// count from the producer's start.
+///
+///   256         264        272         280    288     296           304           312
+///   | updated_at| generation| committed | live | layers| limbo_fresh | limbo_parked| commits
+///   320           328          336         344        352       360       368
+///   | allocations | deallocations| failures | started_at| limit   | warning | history_bytes
+///   376           384       392          400         408           416         424        432 - 511
+///   | retired_file| reclaims| relocations| pin_epoch | pin_since   | peak_rdrs | dimensions| reserved
+struct ControlStats {
+    // Written by every commit: two cache lines.
+    std::uint64_t updated_at_ns;  // CLOCK_REALTIME
+    std::uint64_t generation;
+    std::uint64_t committed_bytes;
+    std::uint64_t live_bytes;
+    std::uint64_t layers;
+    std::uint64_t limbo_fresh_bytes;
+    std::uint64_t limbo_parked_bytes;
+    std::uint64_t commits;
+    std::uint64_t allocations;
+    std::uint64_t deallocations;
+    std::uint64_t allocation_failures;
+    // Written now and then.
+    std::uint64_t started_at_ns;  // CLOCK_REALTIME
+    std::uint64_t memory_limit;
+    std::uint64_t warning_bytes;
+    std::uint64_t history_bytes;
+    std::uint64_t retired_file_bytes;
+    std::uint64_t reclaims;
+    std::uint64_t relocations;
+    std::uint64_t oldest_pinned_epoch;  // at the last reclaim; 0: none
+    std::uint64_t oldest_pinned_since_ns;  // when the epoch moved on from it; CLOCK_REALTIME
+    std::uint64_t peak_readers;
+    std::uint64_t dimensions;
+    std::uint64_t reserved[10];
+};
+static_assert(sizeof(ControlStats) == 256 && offsetof(ControlStats, started_at_ns) == 88 &&
+              offsetof(ControlStats, reserved) == 176);
+
+inline constexpr std::uint64_t control_stats_offset = 256;
+inline constexpr std::size_t stats_pools = 5;     // up to 4, 16, 64, 256 KiB, and larger
+inline constexpr std::size_t stats_classes = 28;  // size classes of slabs
+
+/// Where the memory of one file is: at 1024 of a region, at 512 of control.mmap. Advisory as
+/// ControlStats is; rewritten as a whole now and then.
+///
+///   0           8           16      24         32    40           48          56          64
+///   | updated_at| generation| managed| committed| hole| used_blocks| used_bytes| requested | slab
+///   72    80         88         96          104           112 - 127
+///   | runs| run_bytes| free_runs| free_bytes| largest_free| reserved
+///   128 - 447: 5 pools of 64 bytes          448 - 1343: 28 size classes of 32 bytes
+struct MemoryStats {
+    struct Pool {
+        std::uint64_t block_bytes;  // largest; 0: no bound
+        std::uint64_t used_blocks;
+        std::uint64_t used_bytes;
+        std::uint64_t requested_bytes;
+        std::uint64_t slab_bytes;
+        std::uint64_t free_blocks;       // in slabs
+        std::uint64_t available_blocks;  // of block_bytes, in free pages
+        std::uint64_t reserved;
+    };
+    struct SizeClass {
+        std::uint64_t block_bytes;
+        std::uint64_t used_blocks;
+        std::uint64_t free_blocks;
+        std::uint64_t slabs;
+    };
+    std::uint64_t updated_at_ns;  // CLOCK_REALTIME
+    std::uint64_t generation;
+    std::uint64_t managed_bytes;
+    std::uint64_t committed_bytes;
+    std::uint64_t hole_bytes;
+    std::uint64_t used_blocks;
+    std::uint64_t used_bytes;
+    std::uint64_t requested_bytes;
+    std::uint64_t slab_bytes;
+    std::uint64_t runs;
+    std::uint64_t run_bytes;
+    std::uint64_t free_runs;
+    std::uint64_t free_bytes;
+    std::uint64_t largest_free_bytes;
+    std::uint64_t reserved[2];
+    Pool pools[stats_pools];
+    SizeClass classes[stats_classes];
+};
+static_assert(sizeof(MemoryStats) == 1344 && offsetof(MemoryStats, pools) == 128 &&
+              offsetof(MemoryStats, classes) == 448);
+
+inline constexpr std::uint64_t control_memory_offset = 512;
+inline constexpr std::uint64_t region_memory_offset = 1024;
+
 inline constexpr std::uint64_t history_offset = 2048;
 inline constexpr std::uint64_t history_slots =
     256;  // slot g % 256: root offset of generation g, or 0
 static_assert(history_offset + history_slots * 8 == header_bytes);
+static_assert(control_stats_offset + sizeof(ControlStats) <= control_memory_offset &&
+              control_memory_offset + sizeof(MemoryStats) <= history_offset &&
+              region_memory_offset + sizeof(MemoryStats) <= header_bytes);
 
 /// One published generation. A block of control.mmap; immutable.
 struct RootRecord {
@@ -192,6 +289,8 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) no
 }
 
 static_assert(std::is_trivially_copyable_v<ControlIdentity> &&
+              std::is_trivially_copyable_v<ControlStats> &&
+              std::is_trivially_copyable_v<MemoryStats> &&
               std::is_trivially_copyable_v<RootRecord> &&
               std::is_trivially_copyable_v<DimensionRecord> &&
               std::is_trivially_copyable_v<RegionHeader> &&

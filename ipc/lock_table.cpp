@@ -98,6 +98,15 @@ std::vector<PinHolder> pin_holders(int control, std::uint64_t last) {
     return holders;
 }
 
+std::size_t count_readers(int control, std::uint64_t last) {
+    std::vector<std::int64_t> pids;
+    for (const PinHolder& holder : pin_holders(control, last)) {
+        pids.push_back(holder.pid);
+    }
+    std::sort(pids.begin(), pids.end());
+    return static_cast<std::size_t>(std::unique(pids.begin(), pids.end()) - pids.begin());
+}
+
 std::optional<std::int64_t> find_producer(int control) noexcept {
     // A shared probe: another consumer's lock in that range would not count as a producer.
     const auto lock = os::find_lock(control, os::LockType::shared, life_lock_base, pid_span);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "producer/block_allocator.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -148,7 +149,7 @@ std::optional<std::uint64_t> BlockAllocator::allocate(std::uint64_t bytes, std::
     }
     span->infos()[bit] = BlockInfo{birth, size_class.block_bytes - bytes};
     ++state.used_blocks;
-    requested_bytes_ += bytes;
+    requested_[pool_of_class[index]] += bytes;
     return offset_of(*span) + static_cast<std::uint64_t>(bit) * size_class.block_bytes;
 }
 
@@ -221,9 +222,7 @@ std::optional<std::uint64_t> BlockAllocator::allocate_run(std::uint64_t bytes,
     span->infos()[0] = BlockInfo{birth, count * page_bytes - bytes};
     pages_.claim({*page, count});
     spans_.put(std::move(span), static_cast<std::uint32_t>(*page - pages_.base_page()));
-    ++runs_;
-    run_bytes_ += count * page_bytes;
-    requested_bytes_ += bytes;
+    count_run(count, bytes);
     return *page * page_bytes;
 }
 
@@ -264,7 +263,8 @@ std::uint64_t BlockAllocator::free(std::uint64_t offset) noexcept {
     const std::size_t index = span->size_class;
     const SizeClass& size_class = size_classes[index];
     ClassState& state = classes_[index];
-    requested_bytes_ -= size_class.block_bytes - span->infos()[place.index].slack();
+    requested_[pool_of_class[index]] -=
+        size_class.block_bytes - span->infos()[place.index].slack();
     --state.used_blocks;
     if (span->free_blocks == 0) {
         state.partial.insert(slab_number(*span));
@@ -278,12 +278,21 @@ std::uint64_t BlockAllocator::free(std::uint64_t offset) noexcept {
 
 std::uint64_t BlockAllocator::free_run(Span* span) noexcept {
     const std::uint64_t bytes = span->pages * page_bytes;
-    requested_bytes_ -= bytes - span->infos()[0].slack();
-    run_bytes_ -= bytes;
-    --runs_;
+    const std::size_t pool = pool_of_bytes(bytes);
+    requested_[pool] -= bytes - span->infos()[0].slack();
+    runs_[pool].bytes -= bytes;
+    --runs_[pool].runs;
     pages_.release(page_run(*span));
     spans_.remove(span);
     return bytes;
+}
+
+void BlockAllocator::count_run(std::uint64_t pages, std::uint64_t requested) noexcept {
+    const std::uint64_t bytes = pages * page_bytes;
+    const std::size_t pool = pool_of_bytes(bytes);
+    ++runs_[pool].runs;
+    runs_[pool].bytes += bytes;
+    requested_[pool] += requested;
 }
 
 // Keeps the lower of two empty slabs.
@@ -366,7 +375,7 @@ bool BlockAllocator::adopt_in_slab(std::size_t index, std::uint64_t offset, std:
     span->free_blocks &= ~bit;
     span->infos()[block] = BlockInfo{0, size_class.block_bytes - bytes};
     ++classes_[index].used_blocks;
-    requested_bytes_ += bytes;
+    requested_[pool_of_class[index]] += bytes;
     return true;
 }
 
@@ -379,9 +388,7 @@ bool BlockAllocator::adopt_run(std::uint64_t offset, std::uint64_t bytes) {
     span->infos()[0] = BlockInfo{0, run.count * page_bytes - bytes};
     pages_.claim(run);
     spans_.put(std::move(span), static_cast<std::uint32_t>(run.first - pages_.base_page()));
-    ++runs_;
-    run_bytes_ += run.count * page_bytes;
-    requested_bytes_ += bytes;
+    count_run(run.count, bytes);
     return true;
 }
 
@@ -418,7 +425,7 @@ std::vector<std::uint64_t> BlockAllocator::finish_rebuild() {
             offsets.push_back(offset_of(*span) + block * size_class.block_bytes);
             span->infos()[block] = BlockInfo{0, 0};
             ++classes_[span->size_class].used_blocks;
-            requested_bytes_ += size_class.block_bytes;
+            requested_[pool_of_class[span->size_class]] += size_class.block_bytes;
         }
     }
     for (std::size_t i = 0; i < gaps.size(); ++i) {
@@ -426,9 +433,7 @@ std::vector<std::uint64_t> BlockAllocator::finish_rebuild() {
         pages_.claim(gaps[i]);
         spans_.put(std::move(runs[i]),
                    static_cast<std::uint32_t>(gaps[i].first - pages_.base_page()));
-        ++runs_;
-        run_bytes_ += gaps[i].count * page_bytes;
-        requested_bytes_ += gaps[i].count * page_bytes;
+        count_run(gaps[i].count, gaps[i].count * page_bytes);
     }
     rebuilding_ = false;
     return offsets;
@@ -481,19 +486,37 @@ double AllocatorStats::scatter() const noexcept {
 AllocatorStats BlockAllocator::stats() const {
     AllocatorStats stats;
     stats.managed_bytes = end() - begin();
-    stats.requested_bytes = requested_bytes_;
-    stats.runs = runs_;
-    stats.run_bytes = run_bytes_;
-    stats.used_blocks = runs_;
-    stats.used_bytes = run_bytes_;
+    for (std::size_t pool = 0; pool < pool_count; ++pool) {
+        stats.pools[pool].used_blocks = runs_[pool].runs;
+        stats.pools[pool].used_bytes = runs_[pool].bytes;
+        stats.pools[pool].requested_bytes = requested_[pool];
+        stats.runs += runs_[pool].runs;
+        stats.run_bytes += runs_[pool].bytes;
+        stats.requested_bytes += requested_[pool];
+    }
     for (std::size_t i = 0; i < class_count; ++i) {
         const ClassState& state = classes_[i];
         const SizeClass& size_class = size_classes[i];
-        stats.classes[i] = {size_class.block_bytes, state.used_blocks,
-                            state.slabs * size_class.blocks - state.used_blocks, state.slabs};
-        stats.used_blocks += state.used_blocks;
-        stats.used_bytes += state.used_blocks * size_class.block_bytes;
-        stats.slab_bytes += state.slabs * size_class.slab_bytes();
+        const std::uint64_t blocks = state.slabs * size_class.blocks;
+        stats.classes[i] = {size_class.block_bytes, state.used_blocks, blocks - state.used_blocks,
+                            state.slabs};
+        PoolStats& pool = stats.pools[pool_of_class[i]];
+        pool.used_blocks += state.used_blocks;
+        pool.used_bytes += state.used_blocks * size_class.block_bytes;
+        pool.free_blocks += blocks - state.used_blocks;
+        pool.slab_bytes += state.slabs * size_class.slab_bytes();
+    }
+    for (const PoolStats& pool : stats.pools) {
+        stats.used_blocks += pool.used_blocks;
+        stats.used_bytes += pool.used_bytes;
+        stats.slab_bytes += pool.slab_bytes;
+    }
+    for (const PageRun run : pages_.free_runs()) {
+        for (std::size_t pool = 0; pool < pool_count; ++pool) {
+            if (pool_limits[pool] != 0) {
+                stats.pools[pool].available_blocks += run.count * page_bytes / pool_limits[pool];
+            }
+        }
     }
     stats.free_runs = pages_.free_run_count();
     stats.free_bytes = pages_.free_pages() * page_bytes;
@@ -546,9 +569,8 @@ bool BlockAllocator::valid() const {
         std::uint64_t partial = 0;
     };
     std::array<Counts, class_count> counts{};
-    std::uint64_t runs = 0;
-    std::uint64_t run_bytes = 0;
-    std::uint64_t requested = 0;
+    std::array<RunCount, pool_count> runs{};
+    std::array<std::uint64_t, pool_count> requested{};
     std::size_t page = static_cast<std::size_t>(pages_.first_page() - pages_.base_page());
     while (page < spans_.size()) {
         const Span* span = spans_.at(page);
@@ -564,9 +586,11 @@ bool BlockAllocator::valid() const {
         }
         page += span->pages;
         if (span->is_run()) {
-            ++runs;
-            run_bytes += span->pages * page_bytes;
-            requested += span->pages * page_bytes - span->infos()[0].slack();
+            const std::uint64_t bytes = span->pages * page_bytes;
+            RunCount& count = runs[pool_of_bytes(bytes)];
+            ++count.runs;
+            count.bytes += bytes;
+            requested[pool_of_bytes(bytes)] += bytes - span->infos()[0].slack();
             continue;
         }
         const SizeClass& size_class = size_classes[span->size_class];
@@ -576,7 +600,8 @@ bool BlockAllocator::valid() const {
         for (std::uint32_t i = 0; i < size_class.blocks; ++i) {
             if ((span->free_blocks >> i & 1) == 0) {
                 ++count.used;
-                requested += size_class.block_bytes - span->infos()[i].slack();
+                requested[pool_of_class[span->size_class]] +=
+                    size_class.block_bytes - span->infos()[i].slack();
             }
         }
     }
@@ -587,7 +612,11 @@ bool BlockAllocator::valid() const {
             return false;
         }
     }
-    return runs == runs_ && run_bytes == run_bytes_ && requested == requested_bytes_;
+    return std::equal(runs.begin(), runs.end(), runs_.begin(),
+                      [](const RunCount& a, const RunCount& b) {
+                          return a.runs == b.runs && a.bytes == b.bytes;
+                      }) &&
+           requested == requested_;
 }
 
 }  // namespace strata::producer_impl

@@ -31,8 +31,19 @@ struct ClassStats {
     std::uint64_t slabs = 0;
 };
 
+// Blocks by size, whatever they lie in: see pool_limits.
+struct PoolStats {
+    std::uint64_t used_blocks = 0;
+    std::uint64_t used_bytes = 0;
+    std::uint64_t requested_bytes = 0;
+    std::uint64_t slab_bytes = 0;
+    std::uint64_t free_blocks = 0;       // in slabs
+    std::uint64_t available_blocks = 0;  // of the pool's limit, in free pages
+};
+
 struct AllocatorStats {
     std::array<ClassStats, class_count> classes{};
+    std::array<PoolStats, pool_count> pools{};
     std::uint64_t managed_bytes = 0;    // end - begin
     std::uint64_t used_blocks = 0;      // small blocks and runs
     std::uint64_t used_bytes = 0;       // rounded sizes of all allocated blocks
@@ -130,6 +141,7 @@ private:
     Span* make_slab(std::size_t index, std::uint64_t page);
     std::optional<std::uint64_t> allocate_run(std::uint64_t bytes, std::uint64_t birth);
     std::uint64_t free_run(Span* span) noexcept;
+    void count_run(std::uint64_t pages, std::uint64_t requested) noexcept;
     void slab_became_empty(std::size_t index, Span* span) noexcept;
     void release_slab(ClassState& state, Span* span) noexcept;
     bool release_empty_slabs() noexcept;
@@ -141,9 +153,12 @@ private:
     PageRuns pages_;
     SpanMap spans_;
     std::array<ClassState, class_count> classes_;
-    std::uint64_t runs_ = 0;
-    std::uint64_t run_bytes_ = 0;
-    std::uint64_t requested_bytes_ = 0;
+    struct RunCount {
+        std::uint64_t runs = 0;
+        std::uint64_t bytes = 0;
+    };
+    std::array<RunCount, pool_count> runs_{};
+    std::array<std::uint64_t, pool_count> requested_{};
     bool rebuilding_ = false;
 };
 

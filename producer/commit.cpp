@@ -90,6 +90,7 @@ struct Store::Commit {
 Generation Store::commit(BatchState& batch) {
     check_process("crystallize");
     batch.settle();
+    const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
     if (batch.size() == 0) {
         return root_.generation;
@@ -113,6 +114,7 @@ Generation Store::commit(BatchState& batch) {
     if (limbo_.fresh_bytes() >= worth) {
         reclaim_locked();
     }
+    publish_statistics(root_.published_at_ns);
     return root_.generation;
 }
 
@@ -294,6 +296,7 @@ void Store::Commit::write_record(Changed& changed) {
     record.checksum = ipc::record_checksum(record);
     std::memcpy(store.control_.at(offset), &record, sizeof(record));
     changed.state.record_offset = offset;
+    changed.state.generation = generation;
 }
 
 void Store::Commit::write_directory() {

@@ -149,6 +149,10 @@ void check_options(const ProducerOptions& options, std::string_view operation) {
                ": a store with one dimension needs at least " +
                std::to_string(2 * Region::initial_bytes));
     }
+    if (!(options.warning_threshold >= 0 && options.warning_threshold <= 1)) {
+        refuse("warning_threshold is " + std::to_string(options.warning_threshold) +
+               ": it has to be from 0 to 1");
+    }
     if (options.retain > ipc::history_slots - 2) {
         refuse("retain is " + std::to_string(options.retain) + ": at most " +
                std::to_string(ipc::history_slots - 2) + " generations can be retained");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 
 namespace strata::producer_impl {
 
@@ -24,37 +25,38 @@ public:
 
     /// Counts `bytes` as used if they fit; never lets `used` pass the limit.
     bool take(std::uint64_t bytes, Reserve reserve) noexcept {
+        const std::lock_guard lock(mutex_);
         const std::uint64_t limit = this->limit();
         const std::uint64_t bound = reserve == Reserve::use ? limit : limit - reserve_of(limit);
-        std::uint64_t used = this->used();
-        do {
-            if (used > bound || bytes > bound - used) {
-                return false;
-            }
-            // Relaxed: a counter, nothing is published through it.
-        } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+        const std::uint64_t used = this->used();
+        if (used > bound || bytes > bound - used) {
+            return false;
+        }
+        used_.store(used + bytes, std::memory_order_relaxed);
         return true;
     }
     /// Counts bytes that are there already, limit or not (files found at restart).
     void take_existing(std::uint64_t bytes) noexcept {
-        used_.fetch_add(bytes, std::memory_order_relaxed);
+        const std::lock_guard lock(mutex_);
+        used_.store(used() + bytes, std::memory_order_relaxed);
     }
+    /// To be called when the memory is really gone, not before.
     void give_back(std::uint64_t bytes) noexcept {
-        used_.fetch_sub(bytes, std::memory_order_relaxed);
+        const std::lock_guard lock(mutex_);
+        used_.store(used() - bytes, std::memory_order_relaxed);
     }
-    /// False if more is in use already.
+    /// False if more is in use already: the limit is unchanged then.
     bool set_limit(std::uint64_t limit) noexcept {
-        // A racing `take` may still succeed against the old limit; the caller holds the commit
-        // mutex and tries again until none did.
-        const std::uint64_t before = limit_.exchange(limit, std::memory_order_relaxed);
+        const std::lock_guard lock(mutex_);
         if (used() > limit) {
-            limit_.store(before, std::memory_order_relaxed);
             return false;
         }
+        limit_.store(limit, std::memory_order_relaxed);
         return true;
     }
 
 private:
+    std::mutex mutex_;  // taken only when a file grows or shrinks; plain reads need none
     std::atomic<std::uint64_t> limit_;
     std::atomic<std::uint64_t> used_{0};
 };

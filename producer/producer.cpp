@@ -7,6 +7,7 @@
 #include "producer/batch_state.hpp"
 #include "producer/create.hpp"
 #include "producer/store.hpp"
+#include "strata/statistics.hpp"
 
 namespace strata {
 
@@ -71,6 +72,7 @@ Generation Producer::generation() const noexcept { return store_->generation(); 
 std::uint64_t Producer::memory_limit() const noexcept { return store_->budget().limit(); }
 void Producer::set_memory_limit(std::uint64_t bytes) { store_->set_memory_limit(bytes); }
 ProducerStats Producer::stats() const { return store_->stats(); }
+StoreStatistics statistics(const Producer& producer) { return producer.store_->statistics(); }
 std::uint64_t Producer::reclaim() { return store_->reclaim(); }
 std::uint64_t Producer::trim() { return store_->trim(); }
 const std::string& Producer::name() const noexcept { return store_->name(); }

@@ -13,8 +13,11 @@ namespace strata::producer_impl {
 
 std::uint64_t Store::reclaim() {
     check_process("reclaim");
+    const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
-    return reclaim_locked();
+    const std::uint64_t bytes = reclaim_locked();
+    publish_tables(ipc::os::realtime_ns());
+    return bytes;
 }
 
 // Moves the clock on and frees what no pin protects. Returns the bytes that can be used again.
@@ -33,6 +36,7 @@ std::uint64_t Store::reclaim_locked() {
     if (!ipc::no_pins_up_to(control_.file().get(), last)) {
         pinned = ipc::pinned_epochs(control_.file().get(), last);
     }
+    note_pins(pinned, ipc::os::realtime_ns());
     std::vector<Retired> freed;
     limbo_.collect(last, pinned, freed);
     std::uint64_t bytes = 0;
@@ -87,6 +91,10 @@ void Store::remove_retired(RetiredFile& file) {
         file.region.reset();
         return;
     }
+    // A consumer that has it mapped would keep its memory.
+    if (const auto leftover = ipc::os::open_write(directory_.directory.get(), file.name)) {
+        ipc::os::punch_hole(leftover.value.get(), 0, max_region_bytes);
+    }
     ipc::os::remove_file(directory_.directory.get(), file.name);
     budget_.give_back(file.bytes);
 }
@@ -109,9 +117,12 @@ bool Store::make_room(std::uint64_t bytes) {
 
 std::uint64_t Store::trim() {
     check_process("trim");
+    const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
     reclaim_locked();
-    return trim_locked(ipc::page_bytes);
+    const std::uint64_t bytes = trim_locked(ipc::page_bytes);
+    publish_tables(ipc::os::realtime_ns());
+    return bytes;
 }
 
 std::uint64_t Store::trim_locked(std::uint64_t min_bytes) {
@@ -126,12 +137,12 @@ std::uint64_t Store::trim_locked(std::uint64_t min_bytes) {
 
 void Store::set_memory_limit(std::uint64_t bytes) {
     check_process("set_memory_limit");
+    const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
-    if (budget_.set_limit(bytes)) {
-        return;
-    }
-    make_room(budget_.used() - std::min(bytes, budget_.used()));
     if (!budget_.set_limit(bytes)) {
+        make_room(budget_.used() - std::min(bytes, budget_.used()));
+    }
+    if (budget_.limit() != bytes && !budget_.set_limit(bytes)) {
         throw Error({.code = Errc::limit_exceeded,
                      .operation = operation("set the memory limit of"),
                      .path = directory_.path,
@@ -142,6 +153,7 @@ void Store::set_memory_limit(std::uint64_t bytes) {
                      .limit = bytes,
                      .current = budget_.used()});
     }
+    publish_tables(ipc::os::realtime_ns());
 }
 
 }  // namespace strata::producer_impl

@@ -210,6 +210,7 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
                          .live_bytes = record.live_bytes,
                          .record_offset = record_offset,
                          .birth_epoch = 0,
+                         .generation = record.generation,
                          .name = std::string(record.name, record.name_bytes)};
     const ipc::IndexView index{.base = region->at(0),
                                .limit = record.committed_bytes,

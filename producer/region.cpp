@@ -45,10 +45,13 @@ void Region::abandon() noexcept {
 }
 
 Region::~Region() {
-    budget_.give_back(committed_bytes_);
     if (!keep_file && !file_name.empty()) {
+        // Mappings, ours and idle consumers', would keep the memory beyond the file's end: it goes
+        // before the budget hears of it.
+        ipc::os::punch_hole(file_.get(), 0, max_bytes_);
         ipc::os::remove_file(directory, file_name);
     }
+    budget_.give_back(committed_bytes_);
 }
 
 Region::Allocation Region::allocate_held(std::uint64_t bytes, std::uint64_t alignment,

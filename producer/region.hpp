@@ -29,6 +29,7 @@ struct Published {
     std::uint64_t record_offset =
         0;  // of the DimensionRecord in the control file; 0: never published
     std::uint64_t birth_epoch = 0;  // of the file
+    Generation generation = 0;      // that changed it last
     std::string name;
 };
 
@@ -120,6 +121,10 @@ public:
     std::uint64_t end_held() const noexcept { return allocator_.end(); }  // lock() first
     std::uint64_t max_bytes() const noexcept { return max_bytes_; }
     AllocatorStats stats() const;
+    std::uint64_t committed_bytes() const {
+        const std::lock_guard lock(mutex_);
+        return committed_bytes_;
+    }
     const ipc::FileDescriptor& file() const noexcept { return file_; }
     const std::string& path() const noexcept { return path_; }
 

@@ -101,6 +101,31 @@ constexpr std::size_t class_for(std::uint64_t bytes, std::uint64_t alignment) {
     return index;
 }
 
+// The pools that statistics tell of: blocks of up to 4, 16, 64 and 256 KiB, and larger ones. The
+// first two are slabs, the others runs of pages.
+inline constexpr std::size_t pool_count = 5;
+inline constexpr std::array<std::uint64_t, pool_count> pool_limits = {
+    4 << 10, 16 << 10, 64 << 10, 256 << 10, 0};  // 0: none
+static_assert(pool_limits[1] == largest_class_bytes);
+
+constexpr std::size_t pool_of_bytes(std::uint64_t bytes) {
+    std::size_t pool = 0;
+    while (pool_limits[pool] != 0 && bytes > pool_limits[pool]) {
+        ++pool;
+    }
+    return pool;
+}
+
+constexpr std::array<std::uint8_t, class_count> make_pool_of_class() {
+    std::array<std::uint8_t, class_count> table{};
+    for (std::size_t i = 0; i < class_count; ++i) {
+        table[i] = static_cast<std::uint8_t>(pool_of_bytes(size_classes[i].block_bytes));
+    }
+    return table;
+}
+
+inline constexpr auto pool_of_class = make_pool_of_class();
+
 // Whole pages that hold `bytes`; no overflow for any argument.
 constexpr std::uint64_t pages_for(std::uint64_t bytes) {
     return bytes / page_bytes + (bytes % page_bytes != 0 ? 1 : 0);

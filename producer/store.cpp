@@ -43,6 +43,7 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     : directory_(std::move(directory)),
       path_(directory_.path),
       lock_(std::move(lock)),
+      options_(options),
       retain_(options.retain),
       budget_(options.memory_limit),
       control_file_(directory_, ipc::Access::read_only, own_files(), operation("open")),
@@ -62,6 +63,7 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     recover();
     ipc::announce_life(control_.file().get(), ipc::os::process_id());
     register_hook();
+    publish_tables(started_at_ns_);  // nobody else has this object yet
 }
 
 Store::~Store() {
@@ -195,9 +197,11 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
             allocations_.fetch_add(1, std::memory_order_relaxed);
             return result.offset;
         }
+        const Notices notices(*this);
         const std::lock_guard lock(commit_mutex_);
         if (attempt == 2 || !make_room(result.needed)) {
             allocation_failures_.fetch_add(1, std::memory_order_relaxed);
+            publish_counters(ipc::os::realtime_ns());
             fail_allocation(region, result, bytes, operation(what));
         }
     }
@@ -263,18 +267,12 @@ void Store::fail_allocation(const Region& region, const Region::Allocation& refu
 ProducerStats Store::stats() const {
     check_process("stats");
     const std::lock_guard lock(commit_mutex_);
-    std::uint64_t history_bytes = 0;
-    for (const HistoryEntry& entry : history_) {
-        for (const Retired& block : entry.blocks) {
-            history_bytes += block.bytes;
-        }
-    }
     return {.generation = root_.generation,
             .epoch = epoch_.load(std::memory_order_relaxed),
             .memory_limit = budget_.limit(),
             .committed_bytes = budget_.used(),
             .live_bytes = root_.live_bytes,
-            .limbo_bytes = limbo_.bytes() + history_bytes,
+            .limbo_bytes = limbo_.bytes() + history_bytes(),
             .layers = root_.layers,
             .dimensions = root_.dimensions,
             .commits = commits_.load(std::memory_order_relaxed),

@@ -27,6 +27,7 @@
 #include "producer/region.hpp"
 #include "strata/error.hpp"
 #include "strata/producer.hpp"
+#include "strata/statistics.hpp"
 
 namespace strata::producer_impl {
 
@@ -71,6 +72,7 @@ public:
 
     void set_memory_limit(std::uint64_t bytes);
     ProducerStats stats() const;
+    StoreStatistics statistics();
     std::uint64_t reclaim();
     std::uint64_t trim();
 
@@ -102,11 +104,41 @@ private:
     void retire_leftover_files();
     void retire_unreachable(Region& region);
 
+    // Statistics: statistics.cpp. Commit mutex held, but for the warning.
+    ipc::ControlStats& control_stats() noexcept;
+    void publish_counters(std::int64_t now_ns) noexcept;
+    void publish_tables(std::int64_t now_ns);
+    void publish_statistics(std::int64_t now_ns) noexcept;
+    void note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns);
+    std::uint64_t history_bytes() const noexcept;
+    std::uint64_t retired_file_bytes() const noexcept;
+    std::uint64_t warning_bytes() const noexcept;
+    void check_warning() noexcept;
+
+    /// Calls back what there is to tell when it goes: declared before a lock is taken, so that the
+    /// user's functions are called without any.
+    class Notices {
+    public:
+        explicit Notices(Store& store) noexcept : store_(store) {}
+        Notices(const Notices&) = delete;
+        Notices& operator=(const Notices&) = delete;
+        ~Notices() { store_.deliver_notices(); }
+
+    private:
+        Store& store_;
+    };
+    void deliver_notices() noexcept {
+        if (options_.on_memory_warning) {
+            check_warning();
+        }
+    }
+
     void child_after_fork() noexcept override;
 
     ipc::StoreDirectory directory_;
     const std::filesystem::path path_;
     ProducerLock lock_;
+    const ProducerOptions options_;
     const std::uint32_t retain_;
     MemoryBudget budget_;
     ipc::ControlFile control_file_;
@@ -131,6 +163,18 @@ private:
     std::mutex regions_mutex_;
     std::unordered_map<Dimension, std::weak_ptr<Region>> current_regions_;
     std::atomic<std::uint64_t> next_serial_{1};
+
+    struct PinNote {
+        std::int64_t since_ns;  // when the epoch moved on from it
+        bool reported;
+    };
+    const std::int64_t started_at_ns_ = ipc::os::realtime_ns();
+    std::int64_t next_tables_ns_ = 0;
+    std::uint64_t reclaims_ = 0;
+    std::uint64_t relocations_ = 0;
+    std::uint64_t peak_readers_ = 0;
+    std::map<std::uint64_t, PinNote> pins_since_;  // by epoch
+    std::atomic<bool> warned_{false};
 
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> allocations_{0};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,9 +15,18 @@
 
 namespace strata {
 
+struct StoreStatistics;
+
 namespace producer_impl {
 class Store;
 }
+
+/// The memory of a store passed its warning threshold.
+struct MemoryWarning {
+    std::uint64_t committed_bytes = 0;
+    std::uint64_t memory_limit = 0;
+    std::uint64_t threshold_bytes = 0;
+};
 
 struct ProducerOptions {
     std::filesystem::path base_path = default_base_path();
@@ -30,6 +40,12 @@ struct ProducerOptions {
     std::uint32_t retain = 0;
     /// `create` only: take the place of an existing store whose producer is gone.
     bool replace = false;
+    /// Share of the memory limit from which on the store counts as nearly full; 0 to 1.
+    double warning_threshold = 0.75;
+    /// Called once each time that the committed memory passes the threshold, and again only after it
+    /// was below. In the thread whose put, commit or other call noticed it, without any lock: it may
+    /// raise the limit. Must not throw.
+    std::function<void(const MemoryWarning&)> on_memory_warning{};
 };
 
 /// Counters of one producer since it opened the store, and the state of the store. In bytes where
@@ -95,6 +111,7 @@ public:
     const std::filesystem::path& path() const noexcept;
 
 private:
+    friend StoreStatistics statistics(const Producer& producer);
     explicit Producer(std::shared_ptr<producer_impl::Store> store) noexcept;
     std::shared_ptr<producer_impl::Store> store_;
 };

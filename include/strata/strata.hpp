@@ -10,5 +10,6 @@
 #include "strata/layer.hpp"            // IWYU pragma: export
 #include "strata/producer.hpp"         // IWYU pragma: export
 #include "strata/snapshot.hpp"         // IWYU pragma: export
+#include "strata/statistics.hpp"       // IWYU pragma: export
 #include "strata/store.hpp"            // IWYU pragma: export
 #include "strata/types.hpp"            // IWYU pragma: export

@@ -4,7 +4,7 @@
 # missing. With everything there it only asks dpkg, so it is quick and works offline.
 
 declare -A packages=(
-    [build]="g++ cmake ninja-build libboost-dev libxxhash-dev"
+    [build]="g++ cmake ninja-build libboost-dev libcereal-dev libxxhash-dev"
     [test]="doctest-dev pkg-config"
     [demo]="wordnet-base"
     [clang]="clang"
