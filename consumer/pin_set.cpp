@@ -25,7 +25,7 @@ std::uint64_t PinSet::pin_current(std::string_view operation) {
                 return epoch;
             }
         }
-        if (epoch >= std::uint64_t{1} << 40) {  // beyond: the lock byte would leave its range
+        if (epoch >= ipc::epoch_end) {  // beyond: the lock byte would leave its range
             ipc::fail(Errc::corrupt, operation, control_.path(),
                       "epoch " + std::to_string(epoch) + " is impossible");
         }

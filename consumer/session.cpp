@@ -194,7 +194,16 @@ Held Session::take_retained(Generation generation) {
     }
     const std::lock_guard lock(mutex_);
     View* const view = open_view(
-        [&] { return generation == 0 ? 0 : ipc::load_acquire(control_.history_slot(generation)); },
+        [&] {
+            const std::uint64_t offset =
+                generation == 0 ? 0 : ipc::load_acquire(control_.history_slot(generation));
+            if (offset == 0) {
+                ipc::fail(Errc::generation_not_retained, operation_, control_.path(),
+                          "generation " + std::to_string(generation) + " is not kept",
+                          "let the producer retain more (ProducerOptions::retain)");
+            }
+            return offset;
+        },
         View::retired);
     retired_views_.push_back(view);
     if (view->generation == generation) {
@@ -217,11 +226,6 @@ View* Session::open_view(OffsetOf offset_of, std::uint32_t flags) {
             // Partner of the loads inside: the producer's release store of the root (or of the
             // history slot); what the record and everything behind it says was written before that.
             const std::uint64_t offset = offset_of();
-            if (offset == 0) {
-                ipc::fail(Errc::generation_not_retained, operation_, control_.path(),
-                          "that generation is not kept",
-                          "let the producer retain more (ProducerOptions::retain)");
-            }
             const ipc::RootRecord root = control_.root_at(offset, operation_);
             // The pin is as old as the root only if the epoch stood still: a younger root may reach
             // blocks that were born after the pinned epoch and that the pin does not protect.

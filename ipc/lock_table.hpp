@@ -9,6 +9,9 @@
 
 namespace strata::ipc {
 
+/// Epochs are below this, so that the lock bytes of pins stay below those of producers.
+inline constexpr std::uint64_t epoch_end = std::uint64_t{1} << 40;
+
 /// Epochs first..last are pinned by somebody.
 struct EpochRange {
     std::uint64_t first = 0;

@@ -112,6 +112,9 @@ std::string_view layer_name(const std::byte* header) noexcept {
     const std::byte* const metadata = metadata_of(header, fields);
     std::uint32_t size = 0;
     std::memcpy(&size, metadata, sizeof(size));
+    if (fields.metadata_bytes < 8 || size > fields.metadata_bytes - 8) {
+        return {};  // found damaged at a restart
+    }
     return {reinterpret_cast<const char*>(metadata) + 8, size};
 }
 

@@ -92,6 +92,10 @@ private:
         const std::uint64_t offset = ipc::entry_offset(entry);
         if (leaves_ == Leaves::records) {
             check_range(offset, sizeof(ipc::DimensionRecord));
+            const std::uint64_t dimension = ipc::block_key(index_, entry);
+            if (shift < 64 && (dimension >> shift) != prefix) {
+                fail("dimension " + std::to_string(dimension) + " stands under another's number");
+            }
             adopt(offset, sizeof(ipc::DimensionRecord), ipc::block_unit);
             return;
         }
@@ -135,7 +139,13 @@ void Store::recover() {
     ipc::ControlCells& cells = *control_.at<ipc::ControlCells>(ipc::cells_offset);
     root_offset_ = ipc::load_acquire(cells.root);
     root_ = control_file_.root_at(root_offset_, op);
-    epoch_.store(ipc::load_acquire(cells.epoch), std::memory_order_relaxed);
+    const std::uint64_t epoch = ipc::load_acquire(cells.epoch);
+    if (epoch >= ipc::epoch_end) {
+        ipc::fail(Errc::corrupt, op, control_.path(),
+                  "epoch " + std::to_string(epoch) + " is impossible",
+                  "remove the store and publish it anew, or restore a backup");
+    }
+    epoch_.store(epoch, std::memory_order_relaxed);
     next_serial_.store(root_.next_serial, std::memory_order_relaxed);
 
     // History starts anew: the old slots must not name blocks that will be reused.
