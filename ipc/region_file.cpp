@@ -10,7 +10,7 @@
 namespace strata::ipc {
 
 RegionHeader make_region_header(const ControlIdentity& store, Dimension dimension,
-                                std::uint64_t serial) {
+                                std::uint64_t serial, std::uint64_t max_bytes) {
     RegionHeader header{};
     header.magic = region_magic;
     header.version = format_version;
@@ -19,7 +19,7 @@ RegionHeader make_region_header(const ControlIdentity& store, Dimension dimensio
     header.store_id[1] = store.store_id[1];
     header.serial = serial;
     header.dimension = dimension;
-    header.max_bytes = store.region_max_bytes;
+    header.max_bytes = max_bytes;
     header.created_at_ns = os::realtime_ns();
     header.checksum = record_checksum(header);
     return header;
@@ -28,7 +28,7 @@ RegionHeader make_region_header(const ControlIdentity& store, Dimension dimensio
 FileDescriptor open_region(const StoreDirectory& store, const ControlIdentity& identity,
                            Dimension dimension, std::uint64_t serial, Access access,
                            const Trust& trust, std::string_view operation,
-                           std::uint64_t& file_bytes) {
+                           std::uint64_t& file_bytes, std::uint64_t& max_bytes) {
     const std::string name = region_file_name(dimension, serial);
     const std::string path = store.file(name);
     auto file = access == Access::read_only ? os::open_read(store.directory.get(), name)
@@ -64,9 +64,11 @@ FileDescriptor open_region(const StoreDirectory& store, const ControlIdentity& i
     }
     if (header.store_id[0] != identity.store_id[0] || header.store_id[1] != identity.store_id[1] ||
         header.serial != serial || header.dimension != dimension ||
-        header.max_bytes != identity.region_max_bytes) {
+        header.max_bytes > identity.region_max_bytes || header.max_bytes < min_region_bytes ||
+        header.max_bytes % page_bytes != 0) {
         fail(Errc::corrupt, operation, path, "its header belongs to another store or dimension");
     }
+    max_bytes = header.max_bytes;
     return std::move(file.value);
 }
 
@@ -75,13 +77,19 @@ RegionMapping::RegionMapping(const StoreDirectory& store, const ControlIdentity&
                              std::string_view operation)
     : path_(store.file(region_file_name(static_cast<Dimension>(record.dimension), record.serial))),
       file_(open_region(store, identity, static_cast<Dimension>(record.dimension), record.serial,
-                        Access::read_only, trust, operation, known_bytes_)),
-      mapping_(file_.get(), identity.region_max_bytes, Access::read_only, operation, path_),
+                        Access::read_only, trust, operation, known_bytes_, max_bytes_)),
+      mapping_(file_.get(), max_bytes_, Access::read_only, operation, path_),
       slot_(mapping_.base() + std::min(known_bytes_, mapping_.reserved_bytes())),
       serial_(record.serial) {}
 
 IndexView RegionMapping::index_of(const DimensionRecord& record, std::string_view operation) {
     const std::lock_guard lock(mutex_);
+    if (record.committed_bytes > max_bytes_) {
+        fail(Errc::corrupt, operation, path_,
+             "generation " + std::to_string(record.generation) + " claims " +
+                 std::to_string(record.committed_bytes) + " bytes, the region may have " +
+                 std::to_string(max_bytes_));
+    }
     if (record.committed_bytes > known_bytes_) {
         const auto status = os::status(file_.get());
         if (!status || status.value.size_bytes < record.committed_bytes) {

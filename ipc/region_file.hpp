@@ -15,15 +15,18 @@
 
 namespace strata::ipc {
 
+/// Least memory of a region file, and of what it may grow to.
+inline constexpr std::uint64_t min_region_bytes = 64 << 10;
+
 RegionHeader make_region_header(const ControlIdentity& store, Dimension dimension,
-                                std::uint64_t serial);
+                                std::uint64_t serial, std::uint64_t max_bytes);
 
 /// Opens a region file of `store` and checks its header against what the control file says.
 /// Throws not_trusted, corrupt, truncated, permission_denied, system.
 FileDescriptor open_region(const StoreDirectory& store, const ControlIdentity& identity,
                            Dimension dimension, std::uint64_t serial, Access access,
                            const Trust& trust, std::string_view operation,
-                           std::uint64_t& file_bytes);
+                           std::uint64_t& file_bytes, std::uint64_t& max_bytes);
 
 /// A consumer's mapping of one region, made when the region is first touched. `index_of` is
 /// thread-safe.
@@ -38,7 +41,8 @@ public:
 
 private:
     std::string path_;
-    std::uint64_t known_bytes_ = 0;  // before file_: opening fills it in
+    std::uint64_t known_bytes_ = 0;  // these two before file_: opening fills them in
+    std::uint64_t max_bytes_ = 0;
     FileDescriptor file_;
     Mapping mapping_;
     MappingSlot slot_;

@@ -5,6 +5,7 @@
 
 #include "ipc/failure.hpp"
 #include "producer/batch_state.hpp"
+#include "strata/core_dimensions.hpp"
 #include "strata/layer.hpp"
 
 namespace strata {
@@ -52,7 +53,17 @@ void Batch::erase(Dimension dimension, std::string_view name) {
     state_->erase({dimension, layer_number(name)});
 }
 void Batch::add_dimension(Dimension dimension, std::string_view name) {
-    state_->add_dimension(dimension, name);
+    state_->add_dimension(dimension, {.name = name});
+}
+void Batch::add_dimension(Dimension dimension, const DimensionOptions& options) {
+    state_->add_dimension(dimension, options);
+}
+void Batch::add_core_dimensions(const DimensionOptions& sizes) {
+    DimensionOptions options = sizes;
+    options.name = {};  // the default name is the core dimension's; an existing one keeps its own
+    for (Dimension dimension = 1; dimension <= core_dimension_names.size(); ++dimension) {
+        state_->add_dimension(dimension, options);
+    }
 }
 void Batch::remove_dimension(Dimension dimension) { state_->remove_dimension(dimension); }
 

@@ -197,10 +197,10 @@ BatchDimension& BatchState::touch(Dimension number) {
     return *place;
 }
 
-Region& BatchState::region_of(BatchDimension& dimension) {
+Region& BatchState::region_of(BatchDimension& dimension, const DimensionOptions& options) {
     if (!dimension.region) {
-        dimension.region = dimension.remove ? store_.new_region(dimension.number)
-                                            : store_.region_for(dimension.number);
+        dimension.region = dimension.remove ? store_.new_region(dimension.number, options)
+                                            : store_.region_for(dimension.number, options);
     }
     return *dimension.region;
 }
@@ -215,14 +215,25 @@ void BatchState::erase(LayerId id) {
     ops_.push_back({id, 0, nullptr, false, false});
 }
 
-void BatchState::add_dimension(Dimension number, std::string_view name) {
+void BatchState::add_dimension(Dimension number, const DimensionOptions& options) {
+    const std::string_view name = options.name;
     if (name.size() > max_dimension_name_bytes) {
         ipc::fail(Errc::invalid_argument, "add dimension " + std::to_string(number), "",
                   "the name has " + std::to_string(name.size()) + " bytes, at most " +
                       std::to_string(max_dimension_name_bytes) + " are possible");
     }
     BatchDimension& target = touch(number);
-    region_of(target);
+    const bool first_use = !target.region;
+    const std::uint64_t max_bytes = region_of(target, options).max_bytes();
+    if (options.max_bytes != 0 && options.max_bytes != max_bytes) {
+        if (first_use) {
+            target.region.reset();
+        }
+        ipc::fail(Errc::dimension_exists, "add dimension " + std::to_string(number), store_.name(),
+                  "it is there already and may grow to " + std::to_string(max_bytes) +
+                      " bytes, not " + std::to_string(options.max_bytes),
+                  "remove it first, or leave its size as it is");
+    }
     target.add = true;
     target.name = name;
     ++dimension_changes_;

@@ -51,7 +51,7 @@ public:
     /// Computes the checksum of the block made last.
     void seal_last() noexcept;
     void erase(LayerId id);
-    void add_dimension(Dimension dimension, std::string_view name);
+    void add_dimension(Dimension dimension, const DimensionOptions& options);
     void remove_dimension(Dimension dimension);
 
     void clear() noexcept;
@@ -69,7 +69,7 @@ public:
 
 private:
     BatchDimension& touch(Dimension number);
-    Region& region_of(BatchDimension& dimension);
+    Region& region_of(BatchDimension& dimension, const DimensionOptions& options = {});
     void free_op(const BatchOp& op) noexcept;
 
     Store& store_;

@@ -149,6 +149,10 @@ void check_options(const ProducerOptions& options, std::string_view operation) {
                ": a store with one dimension needs at least " +
                std::to_string(2 * Region::initial_bytes));
     }
+    if (options.region_initial_bytes > options.region_max_bytes) {
+        refuse("region_initial_bytes is " + std::to_string(options.region_initial_bytes) +
+               ", more than region_max_bytes, " + std::to_string(options.region_max_bytes));
+    }
     if (!(options.warning_threshold >= 0 && options.warning_threshold <= 1)) {
         refuse("warning_threshold is " + std::to_string(options.warning_threshold) +
                ": it has to be from 0 to 1");

@@ -68,6 +68,18 @@ Producer Producer::open_or_create(std::string_view name, const ProducerOptions& 
 
 Batch Producer::batch() { return Batch(std::make_unique<producer_impl::BatchState>(*store_)); }
 
+Generation Producer::add_core_dimensions(const DimensionOptions& sizes) {
+    Batch all = batch();
+    all.add_core_dimensions(sizes);
+    return all.crystallize();
+}
+
+Generation Producer::add_dimension(Dimension dimension, const DimensionOptions& options) {
+    Batch one = batch();
+    one.add_dimension(dimension, options);
+    return one.crystallize();
+}
+
 Generation Producer::generation() const noexcept { return store_->generation(); }
 std::uint64_t Producer::memory_limit() const noexcept { return store_->budget().limit(); }
 void Producer::set_memory_limit(std::uint64_t bytes) { store_->set_memory_limit(bytes); }

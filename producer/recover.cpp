@@ -188,16 +188,18 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
     const std::string op = operation("open");
     const auto dimension = static_cast<Dimension>(record.dimension);
     std::uint64_t file_bytes = 0;
+    std::uint64_t max_bytes = 0;
     ipc::FileDescriptor file =
         ipc::open_region(directory_, identity(), dimension, record.serial, ipc::Access::read_write,
-                         {.any_owner = false, .owner = ipc::os::effective_user()}, op, file_bytes);
+                         {.any_owner = false, .owner = ipc::os::effective_user()}, op, file_bytes,
+                         max_bytes);
     const std::string name = ipc::region_file_name(dimension, record.serial);
     const std::string path = directory_.file(name);
-    if (file_bytes < record.committed_bytes || file_bytes > identity().region_max_bytes) {
+    if (file_bytes < record.committed_bytes || file_bytes > max_bytes) {
         ipc::fail(Errc::truncated, op, path,
                   "has " + std::to_string(file_bytes) + " bytes, its record says " +
                       std::to_string(record.committed_bytes) + ", at most " +
-                      std::to_string(identity().region_max_bytes) + " are possible");
+                      std::to_string(max_bytes) + " are possible");
     }
     const std::uint64_t pages = ipc::round_up(file_bytes, ipc::page_bytes);
     if (pages != file_bytes) {
@@ -207,7 +209,7 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
     }
     budget_.take_existing(pages);
     auto region = std::make_shared<Region>(std::move(file), path, pages,
-                                           identity().region_max_bytes, budget_, true, op);
+                                           max_bytes, budget_, true, op);
     region->dimension = dimension;
     region->serial = record.serial;
     region->directory = directory_.directory.get();

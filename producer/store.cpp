@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "producer/store.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ipc/atomic_word.hpp"
@@ -114,15 +115,40 @@ void Store::check_process(std::string_view operation) const {
     }
 }
 
-std::shared_ptr<Region> Store::new_region(Dimension dimension) {
+RegionSizes Store::sizes_of(const DimensionOptions& options, std::string_view what) const {
+    const std::uint64_t most = identity().region_max_bytes;
+    const RegionSizes sizes{.initial_bytes = ipc::round_up(
+                                std::max(options.initial_bytes != 0 ? options.initial_bytes
+                                                                    : options_.region_initial_bytes,
+                                         Region::initial_bytes),
+                                ipc::page_bytes),
+                            .max_bytes = options.max_bytes != 0 ? options.max_bytes : most};
+    if (sizes.max_bytes > most || sizes.max_bytes % ipc::page_bytes != 0 ||
+        sizes.max_bytes < Region::initial_bytes) {
+        ipc::fail(Errc::invalid_argument, what, directory_.path,
+                  "max_bytes is " + std::to_string(sizes.max_bytes) +
+                      ": it has to be a multiple of 4096 from " +
+                      std::to_string(Region::initial_bytes) + " to the store's region_max_bytes, " +
+                      std::to_string(most));
+    }
+    return {std::min(sizes.initial_bytes, sizes.max_bytes), sizes.max_bytes};
+}
+
+std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOptions& options,
+                                          bool mutex_held) {
     const std::string op = operation("add dimension " + std::to_string(dimension) + " to");
+    const auto [initial_bytes, max_bytes] = sizes_of(options, op);
     const std::uint64_t serial = next_serial_.fetch_add(1, std::memory_order_relaxed);
     const std::string name = ipc::region_file_name(dimension, serial);
     const std::string path = directory_.file(name);
-    if (!budget_.take(Region::initial_bytes, Reserve::keep)) {
-        const std::lock_guard lock(commit_mutex_);
-        make_room(Region::initial_bytes);
-        if (!budget_.take(Region::initial_bytes, Reserve::keep)) {
+    if (!budget_.take(initial_bytes, Reserve::keep)) {
+        std::unique_lock lock(commit_mutex_, std::defer_lock);
+        if (!mutex_held) {
+            lock.lock();
+        }
+        make_room(initial_bytes);
+        if (!budget_.take(initial_bytes, Reserve::keep)) {
+            allocation_failures_.fetch_add(1, std::memory_order_relaxed);
             throw Error({.code = Errc::limit_exceeded,
                          .operation = op,
                          .path = path,
@@ -130,7 +156,7 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension) {
                                    " bytes leaves no room for another region (" +
                                    std::to_string(budget_.used()) + " in use)",
                          .hint = "raise the limit (set_memory_limit)",
-                         .needed = Region::initial_bytes,
+                         .needed = initial_bytes,
                          .limit = budget_.limit(),
                          .current = budget_.used()});
         }
@@ -138,24 +164,23 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension) {
     auto file = ipc::os::create_file(directory_.directory.get(), name, ipc::file_mode);
     int error = file.error;
     if (error == 0) {
-        error = ipc::os::commit_range(file.value.get(), 0, Region::initial_bytes);
+        error = ipc::os::commit_range(file.value.get(), 0, initial_bytes);
         if (error != 0) {
             ipc::os::remove_file(directory_.directory.get(), name);
         }
     }
     if (error != 0) {
-        budget_.give_back(Region::initial_bytes);
-        ipc::fail_errno(
-            error, op, path,
-            "cannot create a region of " + std::to_string(Region::initial_bytes) + " bytes");
+        budget_.give_back(initial_bytes);
+        ipc::fail_errno(error, op, path,
+                        "cannot create a region of " + std::to_string(initial_bytes) + " bytes");
     }
     std::shared_ptr<Region> region;
     try {
-        region = std::make_shared<Region>(std::move(file.value), path, Region::initial_bytes,
-                                          identity().region_max_bytes, budget_, false, op);
+        region = std::make_shared<Region>(std::move(file.value), path, initial_bytes, max_bytes,
+                                          budget_, false, op);
     } catch (...) {
-        budget_.give_back(Region::initial_bytes);
         ipc::os::remove_file(directory_.directory.get(), name);
+        budget_.give_back(initial_bytes);
         throw;
     }
     region->dimension = dimension;
@@ -163,12 +188,13 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension) {
     region->directory = directory_.directory.get();
     region->file_name = name;
     region->published.birth_epoch = epoch_.load(std::memory_order_relaxed);
-    const ipc::RegionHeader header = ipc::make_region_header(identity(), dimension, serial);
+    const ipc::RegionHeader header =
+        ipc::make_region_header(identity(), dimension, serial, max_bytes);
     *region->at<ipc::RegionHeader>(0) = header;
     return region;
 }
 
-std::shared_ptr<Region> Store::region_for(Dimension dimension) {
+std::shared_ptr<Region> Store::region_for(Dimension dimension, const DimensionOptions& options) {
     {
         const std::lock_guard lock(regions_mutex_);
         if (auto region = current_regions_[dimension].lock()) {
@@ -177,7 +203,7 @@ std::shared_ptr<Region> Store::region_for(Dimension dimension) {
     }
     // Made without the lock: making room may need to commit nothing, but does take the commit
     // mutex.
-    std::shared_ptr<Region> made = new_region(dimension);
+    std::shared_ptr<Region> made = new_region(dimension, options);
     const std::lock_guard lock(regions_mutex_);
     std::weak_ptr<Region>& current = current_regions_[dimension];
     if (auto region = current.lock()) {

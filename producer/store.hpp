@@ -33,6 +33,11 @@ namespace strata::producer_impl {
 
 class BatchState;
 
+struct RegionSizes {
+    std::uint64_t initial_bytes;
+    std::uint64_t max_bytes;
+};
+
 /// A region file that no generation reaches any more, still there for old snapshots.
 struct RetiredFile {
     std::shared_ptr<Region> region;  // null: a leftover of an earlier producer
@@ -56,10 +61,13 @@ public:
     Generation generation() const noexcept { return generation_.load(std::memory_order_acquire); }
 
     // For batches.
+    /// Checked sizes of a new region: 0 in the options means the store's.
+    RegionSizes sizes_of(const DimensionOptions& options, std::string_view operation) const;
     /// The region that puts into `dimension` go to, made if need be (not published yet).
-    std::shared_ptr<Region> region_for(Dimension dimension);
+    std::shared_ptr<Region> region_for(Dimension dimension, const DimensionOptions& options = {});
     /// A region of its own, for a batch that removes the dimension before it puts into it.
-    std::shared_ptr<Region> new_region(Dimension dimension);
+    std::shared_ptr<Region> new_region(Dimension dimension, const DimensionOptions& options = {},
+                                       bool mutex_held = false);
     /// Room for a block; reclaims and trims before giving up. Throws Error. Offset of the
     /// allocation.
     std::uint64_t allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,

@@ -29,6 +29,13 @@ struct LayerOptions {
     std::uint64_t type_tag = 0;                ///< set by put_value/put_values
 };
 
+/// How a dimension is to be. Sizes are those of its region file and are fixed when it is added.
+struct DimensionOptions {
+    std::string_view name{};          ///< at most 55 bytes; empty: the default name
+    std::uint64_t initial_bytes = 0;  ///< memory at the start; 0: ProducerOptions' (64 KiB at least)
+    std::uint64_t max_bytes = 0;      ///< that it may grow to; 0: the store's region_max_bytes
+};
+
 /// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is
 /// crystallized, cleared or destroyed, or the same layer is put, erased or loaned again.
 class Loan {
@@ -96,6 +103,12 @@ public:
     /// Adds an empty dimension under a name of 1 to 55 bytes (empty: the default name), or renames
     /// it. Throws invalid_argument, limit_exceeded, no_space.
     void add_dimension(Dimension dimension, std::string_view name = {});
+    /// As above, with sizes of its own. Throws dimension_exists if the dimension is there already
+    /// (or was put into by this batch) with another max_bytes; its initial_bytes do not matter then.
+    void add_dimension(Dimension dimension, const DimensionOptions& options);
+    /// Adds those of the core dimensions D01 to D14 that are not there yet, under their names; all
+    /// with the same sizes (`name` is not used). About 50 microseconds each.
+    void add_core_dimensions(const DimensionOptions& sizes = {});
     /// Removes the dimension and all its layers, those put earlier in this batch included.
     void remove_dimension(Dimension dimension);
 

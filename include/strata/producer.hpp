@@ -36,6 +36,9 @@ struct ProducerOptions {
     /// Address space that each region reserves (no memory): no region can grow beyond it. A
     /// multiple of 4096 up to 1 TiB. Fixed when a store is created.
     std::uint64_t region_max_bytes = 16_GiB;
+    /// Memory that the file of a new dimension starts with; at least 64 KiB, a multiple of 4096
+    /// (rounded up). Files then grow by an eighth of themselves, by 64 KiB at least.
+    std::uint64_t region_initial_bytes = 64_KiB;
     /// How many earlier generations stay readable through Consumer::snapshot(generation): 0 to 254.
     std::uint32_t retain = 0;
     /// `create` only: take the place of an existing store whose producer is gone.
@@ -91,6 +94,11 @@ public:
 
     /// A new, empty batch.
     Batch batch();
+
+    /// Publishes the core dimensions D01 to D14, as far as they are not there yet, in one generation.
+    Generation add_core_dimensions(const DimensionOptions& sizes = {});
+    /// Publishes one dimension if it is not there yet. Consumers map it when they first touch it.
+    Generation add_dimension(Dimension dimension, const DimensionOptions& options = {});
 
     /// The last published generation.
     Generation generation() const noexcept;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Core dimensions in one call, and dimensions with sizes of their own.
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/process.hpp"
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using strata::test::code_of;
+using strata::test::payload_of;
+using strata::test::publish;
+using strata::test::TempStore;
+
+namespace {
+
+std::uint64_t file_size(const TempStore& store, const RegionStatistics& region) {
+    return std::filesystem::file_size(store.file("region-" + std::to_string(region.dimension) +
+                                                 "-" + std::to_string(region.serial) + ".mmap"));
+}
+
+}  // namespace
+
+TEST_CASE("all core dimensions in one generation, in under 100 ms") {
+    const TempStore store;
+    Producer producer = store.create();
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(producer.add_core_dimensions() == 2);
+    const auto took = std::chrono::steady_clock::now() - start;
+    CHECK(took <
+          strata::test::scaled(std::chrono::milliseconds(100), std::chrono::milliseconds(2'000)));
+    Consumer consumer = store.attach();
+    const auto dimensions = consumer.snapshot().dimensions();
+    REQUIRE(dimensions.size() == 14);
+    for (std::size_t i = 0; i < 14; ++i) {
+        CHECK(dimensions[i].dimension == i + 1);
+        CHECK(dimensions[i].name == core_dimension_names[i]);
+        CHECK(dimensions[i].layers == 0);
+    }
+    CHECK(store.region_files() == 14);
+}
+
+TEST_CASE("core dimensions that are there keep their names and layers") {
+    const TempStore store;
+    Producer producer = store.create();
+    Batch batch = producer.batch();
+    batch.add_dimension(3, "Purpose");
+    batch.put({5, 1}, "now");
+    batch.crystallize();
+    const Generation added = producer.add_core_dimensions();
+    CHECK(added == 3);
+    CHECK(producer.add_core_dimensions() == added);  // nothing new: no generation
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    CHECK(snapshot.dimension_count() == 14);
+    CHECK(snapshot.dimensions()[2].name == "Purpose");
+    CHECK(snapshot.get({5, 1}).text() == "now");
+}
+
+TEST_CASE("one dimension on demand, and with what consumers map") {
+    const TempStore store;
+    Producer producer = store.create();
+    CHECK(producer.add_dimension(7) == 2);
+    CHECK(producer.add_dimension(7) == 2);
+    CHECK(producer.add_dimension(20, {.name = "Dreams"}) == 3);
+    Consumer consumer = store.attach();
+    CHECK(consumer.snapshot().dimensions()[0].name == "Technical");
+    CHECK(consumer.snapshot().dimensions()[1].name == "Dreams");
+}
+
+TEST_CASE("a dimension starts with its initial size and ends at its maximum") {
+    const TempStore store;
+    Producer producer = store.create();
+    producer.add_dimension(1, {.initial_bytes = 1'000'000, .max_bytes = 2_MiB});
+    StoreStatistics s = statistics(producer);
+    CHECK(file_size(store, s.regions.at(0)) == 1'003'520);  // whole pages
+    CHECK(s.regions[0].max_bytes == 2_MiB);
+    CHECK(store.allocated_bytes() == producer.stats().committed_bytes);
+
+    std::uint64_t count = 0;
+    std::string code;
+    for (; code.empty() || code == "no error"; ++count) {
+        code = code_of([&] { publish(producer, {1, count}, payload_of(count, 0, 100'000)); });
+    }
+    CHECK(code == "limit_exceeded");
+    CHECK(count >= 18);
+    s = statistics(producer);
+    CHECK(file_size(store, s.regions[0]) <= 2_MiB);
+    publish(producer, {2, 1}, payload_of(2, 0, 3'000'000));  // another one has room
+    CHECK(code_of([&] {
+              publish(producer, {1, 1}, payload_of(1, 1, 3'000'000));
+          }) == "layer_too_large");
+
+    // The next producer and consumers know it too.
+    { const Producer gone = std::move(producer); }
+    Producer next = store.open();
+    CHECK(statistics(next).regions.at(0).max_bytes == 2_MiB);
+    CHECK(statistics(next).regions.at(1).max_bytes == TempStore::region_max_bytes);
+    Consumer consumer = store.attach();
+    CHECK(consumer.snapshot().get({1, 3}).text() == payload_of(3, 0, 100'000));
+}
+
+TEST_CASE("sizes that cannot be are refused, and so is another size for what is there") {
+    const TempStore store;
+    Producer producer = store.create();
+    const auto add = [&](const DimensionOptions& options) {
+        return code_of([&] { producer.add_dimension(1, options); });
+    };
+    CHECK(add({.max_bytes = 4096}) == "invalid_argument");
+    CHECK(add({.max_bytes = 1_MiB + 1}) == "invalid_argument");
+    CHECK(add({.max_bytes = 2 * TempStore::region_max_bytes}) == "invalid_argument");
+    CHECK(add({.initial_bytes = 1_GiB}) == "limit_exceeded");
+    CHECK(store.attach().snapshot().dimension_count() == 0);
+    CHECK(store.region_files() == 0);
+    CHECK(add({.max_bytes = 1_MiB}) == "no error");
+    CHECK(add({.max_bytes = 1_MiB}) == "no error");
+    CHECK(add({.max_bytes = 2_MiB}) == "dimension_exists");
+    Batch batch = producer.batch();
+    batch.remove_dimension(1);
+    batch.add_dimension(1, {.max_bytes = 2_MiB});
+    batch.crystallize();
+    CHECK(statistics(producer).regions.at(0).max_bytes == 2_MiB);
+
+    ProducerOptions options = store.producer_options();
+    options.region_initial_bytes = 2 * options.region_max_bytes;
+    CHECK(code_of([&] { Producer::create("other", options); }) == "invalid_argument");
+}
