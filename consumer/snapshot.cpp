@@ -26,6 +26,12 @@ const TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept 
     }
 }
 
+// Apart, so that the usual way through `find` needs no stack frame.
+[[gnu::noinline, gnu::cold]] Layer find_untouched(View& view, LayerId id) noexcept {
+    const TouchedDimension* const dimension = touch_quietly(view, id.dimension);
+    return dimension != nullptr ? ipc::lookup(dimension->index, id.layer) : Layer();
+}
+
 const TouchedDimension* touched(View& view, Dimension dimension) noexcept {
     const TouchedDimension* const known = view.touched(dimension);
     return known != nullptr ? known : touch_quietly(view, dimension);
@@ -96,14 +102,11 @@ Layer Snapshot::find(LayerId id) const noexcept {
     if (view_ == nullptr) [[unlikely]] {
         return {};
     }
-    const TouchedDimension* dimension = view_->touched(id.dimension);
+    const TouchedDimension* const dimension = view_->touched(id.dimension);
     if (dimension == nullptr) [[unlikely]] {
-        dimension = touch_quietly(*view_, id.dimension);
-        if (dimension == nullptr) {
-            return {};
-        }
+        return find_untouched(*view_, id);
     }
-    return ipc::find_layer(dimension->index, id.layer).layer;
+    return ipc::lookup(dimension->index, id.layer);
 }
 
 Layer Snapshot::find(Dimension dimension, std::string_view name) const noexcept {
@@ -145,6 +148,7 @@ Layer Snapshot::get(Dimension dimension, std::string_view name) const {
 // loads are under way.
 void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const noexcept {
     constexpr std::size_t group = 16;
+    constexpr std::uint64_t cached_bytes = 1 << 20;  // regions up to this size: nothing to wait for
     if (out.size() < ids.size()) {
         ipc::bug("Snapshot::find: `out` is shorter than `ids`");
     }
@@ -158,6 +162,7 @@ void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const no
     for (std::size_t start = 0; start < ids.size(); start += group) {
         const std::size_t count = std::min(group, ids.size() - start);
         unsigned levels = 0;
+        std::uint64_t largest = 0;
         for (std::size_t i = 0; i < count; ++i) {
             const LayerId id = ids[start + i];
             const TouchedDimension* const known =
@@ -168,8 +173,17 @@ void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const no
                 if (shift >= 64 || (id.layer >> shift) == 0) {
                     walks[i] = {&known->index, known->index.root, shift, false};
                     levels = std::max(levels, known->index.levels);
+                    largest = std::max(largest, known->index.limit);
                 }
             }
+        }
+        if (largest <= cached_bytes) {
+            for (std::size_t i = 0; i < count; ++i) {
+                out[start + i] = walks[i].index != nullptr
+                                     ? ipc::lookup(*walks[i].index, ids[start + i].layer)
+                                     : Layer();
+            }
+            continue;
         }
         for (unsigned level = 0; level < levels; ++level) {
             for (std::size_t i = 0; i < count; ++i) {

@@ -16,8 +16,10 @@ using ipc::index_bits;
 
 namespace {
 
-// From half full an array node is smaller than twice its entries, and faster.
-constexpr unsigned array_from = 32;
+// Children from which a node is an array: faster to walk, and at most 32 bytes a child. The root is
+// on every walk and there is only one.
+constexpr unsigned array_from = 16;
+constexpr unsigned array_root_from = 4;
 
 constexpr unsigned digit_of(std::uint64_t key, unsigned shift) noexcept {
     return static_cast<unsigned>(key >> shift) & (ipc::index_fanout - 1);
@@ -53,7 +55,8 @@ IndexRoot IndexWriter::apply(IndexRoot root, std::span<const IndexChange> change
     // A lone layer needs no levels below it, wherever it hangs.
     const unsigned root_shift =
         is_node(root.entry) ? root.levels * index_bits : levels * index_bits;
-    const std::uint64_t entry = apply(root.entry, root_shift, levels * index_bits, changes);
+    root_shift_ = levels * index_bits;
+    const std::uint64_t entry = apply(root.entry, root_shift, root_shift_, changes);
     return {entry, entry == 0 ? 0 : levels};
 }
 
@@ -126,7 +129,7 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
     if (count == 0 || (count == 1 && entry_kind(last) == EntryKind::layer)) {
         return last;  // a lone layer hangs as high as it can
     }
-    return build(children, count);
+    return build(children, count, shift == root_shift_);
 }
 
 // The common case, without unpacking the node: one change below a node that stays as it is
@@ -182,7 +185,7 @@ std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
     if (count == 0 || (count == 1 && entry_kind(last) == EntryKind::layer)) {
         return last;
     }
-    return build(children, count);
+    return build(children, count, shift == root_shift_);
 }
 
 std::uint64_t IndexWriter::replace_layer(std::uint64_t old, const IndexChange& change) {
@@ -210,8 +213,8 @@ void IndexWriter::expand(std::uint64_t entry, unsigned below, Children& children
     }
 }
 
-std::uint64_t IndexWriter::build(const Children& children, unsigned count) {
-    if (count >= array_from) {
+std::uint64_t IndexWriter::build(const Children& children, unsigned count, bool root) {
+    if (count >= (root ? array_root_from : array_from)) {
         const std::uint64_t offset = new_node(ipc::array_node_bytes);
         std::memcpy(region_.at(offset), children, ipc::array_node_bytes);
         return ipc::node_entry(EntryKind::array_node, offset);

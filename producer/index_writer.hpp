@@ -62,7 +62,7 @@ private:
     std::uint64_t change_one(std::uint64_t node, unsigned shift, const IndexChange& change);
     std::uint64_t replace_layer(std::uint64_t old, const IndexChange& change);
     void expand(std::uint64_t entry, unsigned shift, Children& children) const noexcept;
-    std::uint64_t build(const Children& children, unsigned count);
+    std::uint64_t build(const Children& children, unsigned count, bool root);
     std::uint64_t new_node(std::uint64_t bytes);
     void retire_node(std::uint64_t entry);
     void retire_layer(std::uint64_t entry);
@@ -71,6 +71,7 @@ private:
     Region& region_;
     const Allocate& allocate_;
     CommitTrail& trail_;
+    unsigned root_shift_ = 0;
     std::int64_t layers_delta_ = 0;
 };
 
