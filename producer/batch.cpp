@@ -12,6 +12,8 @@ namespace strata {
 
 using producer_impl::BatchState;
 
+Batch producer_impl::Store::make_batch() { return Batch(std::make_unique<BatchState>(*this)); }
+
 Batch::Batch(std::unique_ptr<BatchState> state) noexcept : state_(std::move(state)) {}
 Batch::Batch(Batch&&) noexcept = default;
 Batch& Batch::operator=(Batch&&) noexcept = default;

@@ -66,7 +66,25 @@ Producer Producer::open_or_create(std::string_view name, const ProducerOptions& 
     }
 }
 
-Batch Producer::batch() { return Batch(std::make_unique<producer_impl::BatchState>(*store_)); }
+Batch Producer::batch() { return store_->make_batch(); }
+
+ProtoDimension Producer::proto_dimension(Dimension dimension, std::string_view name) {
+    store_->check_process("make a proto-dimension");
+    if (name.size() > max_dimension_name_bytes) {
+        ipc::fail(Errc::invalid_argument, "make a proto-dimension", store_->name(),
+                  "the name has " + std::to_string(name.size()) + " bytes, at most " +
+                      std::to_string(max_dimension_name_bytes) + " are possible");
+    }
+    return ProtoDimension(store_->protos().find_or_add(store_, dimension, name));
+}
+
+std::vector<ProtoInfo> Producer::proto_dimensions() const {
+    std::vector<ProtoInfo> result;
+    for (const auto& state : store_->protos().listed()) {
+        result.push_back(ProtoDimension(state).info());
+    }
+    return result;
+}
 
 Generation Producer::add_core_dimensions(const DimensionOptions& sizes) {
     Batch all = batch();

@@ -24,6 +24,7 @@
 #include "producer/limbo.hpp"
 #include "producer/memory_budget.hpp"
 #include "producer/producer_lock.hpp"
+#include "producer/proto_registry.hpp"
 #include "producer/region.hpp"
 #include "strata/error.hpp"
 #include "strata/producer.hpp"
@@ -59,6 +60,9 @@ public:
     const ipc::ControlIdentity& identity() const noexcept { return control_file_.identity(); }
 
     Generation generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+
+    Batch make_batch();
+    ProtoRegistry& protos() noexcept { return protos_; }
 
     // For batches.
     /// Checked sizes of a new region: 0 in the options means the store's.
@@ -183,6 +187,8 @@ private:
     std::uint64_t peak_readers_ = 0;
     std::map<std::uint64_t, PinNote> pins_since_;  // by epoch
     std::atomic<bool> warned_{false};
+
+    ProtoRegistry protos_;
 
     std::atomic<std::uint64_t> commits_{0};
     std::atomic<std::uint64_t> allocations_{0};

@@ -127,7 +127,7 @@ public:
     bool empty() const noexcept { return size() == 0; }
 
 private:
-    friend class Producer;
+    friend class producer_impl::Store;
     explicit Batch(std::unique_ptr<producer_impl::BatchState> state) noexcept;
     std::unique_ptr<producer_impl::BatchState> state_;
 };

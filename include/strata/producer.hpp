@@ -8,8 +8,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "strata/batch.hpp"
+#include "strata/proto_dimension.hpp"
 #include "strata/store.hpp"
 #include "strata/types.hpp"
 
@@ -99,6 +101,12 @@ public:
     Generation add_core_dimensions(const DimensionOptions& sizes = {});
     /// Publishes one dimension if it is not there yet. Consumers map it when they first touch it.
     Generation add_dimension(Dimension dimension, const DimensionOptions& options = {});
+
+    /// The proto-dimension of that number: a new, empty one, or the one that was made before and
+    /// neither crystallized as a whole nor discarded (then `name` is not used). Nobody else sees it.
+    ProtoDimension proto_dimension(Dimension dimension, std::string_view name = {});
+    /// All of them, ascending by number.
+    std::vector<ProtoInfo> proto_dimensions() const;
 
     /// The last published generation.
     Generation generation() const noexcept;

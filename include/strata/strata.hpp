@@ -9,6 +9,7 @@
 #include "strata/error.hpp"            // IWYU pragma: export
 #include "strata/layer.hpp"            // IWYU pragma: export
 #include "strata/producer.hpp"         // IWYU pragma: export
+#include "strata/proto_dimension.hpp"  // IWYU pragma: export
 #include "strata/snapshot.hpp"         // IWYU pragma: export
 #include "strata/statistics.hpp"       // IWYU pragma: export
 #include "strata/store.hpp"            // IWYU pragma: export
