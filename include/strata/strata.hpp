@@ -5,8 +5,10 @@
 #include "strata/batch.hpp"            // IWYU pragma: export
 #include "strata/changes.hpp"          // IWYU pragma: export
 #include "strata/consumer.hpp"         // IWYU pragma: export
+#include "strata/context_index.hpp"    // IWYU pragma: export
 #include "strata/core_dimensions.hpp"  // IWYU pragma: export
 #include "strata/error.hpp"            // IWYU pragma: export
+#include "strata/inspect.hpp"          // IWYU pragma: export
 #include "strata/layer.hpp"            // IWYU pragma: export
 #include "strata/producer.hpp"         // IWYU pragma: export
 #include "strata/proto_dimension.hpp"  // IWYU pragma: export
@@ -14,3 +16,4 @@
 #include "strata/statistics.hpp"       // IWYU pragma: export
 #include "strata/store.hpp"            // IWYU pragma: export
 #include "strata/types.hpp"            // IWYU pragma: export
+#include "strata/verify.hpp"           // IWYU pragma: export
