@@ -5,10 +5,14 @@
 
 declare -A packages=(
     [build]="g++ cmake ninja-build libboost-dev libcereal-dev libxxhash-dev"
-    [test]="doctest-dev pkg-config"
+    [test]="doctest-dev pkg-config tmux"
     [demo]="wordnet-base"
     [clang]="clang"
     [format]="clang-format"
+    [bench]="libbenchmark-dev python3"
+    [bench_peers]="liblmdb-dev libabsl-dev libsqlite3-dev redis-server libhiredis-dev iceoryx
+        libiceoryx-posh-dev libiceoryx-hoofs-dev libtkrzw-dev"
+    [bench_instructions]="valgrind"
     [lint]="clang-tidy cppcheck shellcheck"
 )
 

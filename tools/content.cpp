@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "content.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace strata::tools {
+
+void add_target(CLI::App* command, Target& target) {
+    add_store(command, target.store);
+    command->add_option("dimension", target.dimension, "Number or name of the dimension")
+        ->required()
+        ->type_name("DIMENSION");
+    command
+        ->add_option("layer", target.layer,
+                     "Number of the layer, decimal or 0x..., or its name; a name that looks like a "
+                     "number is written with a leading @")
+        ->required()
+        ->type_name("LAYER");
+}
+
+Layer find_layer(const Snapshot& snapshot, const Target& target, LayerId& id) {
+    const LayerArgument argument = parse_layer(target.layer);
+    id = {find_dimension(snapshot, target.dimension),
+          argument.number ? *argument.number : layer_number(argument.name)};
+    return argument.number ? snapshot.get(id) : snapshot.get(id.dimension, argument.name);
+}
+
+std::string read_input(const std::string& file) {
+    const auto fail = [&](const char* what) {
+        throw Complaint{Exit::failed, "system", file + ": " + what + ": " + std::strerror(errno)};
+    };
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
+        file == "-" ? nullptr : std::fopen(file.c_str(), "rbe"),
+        [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
+    if (file != "-" && !opened) {
+        fail("cannot open");
+    }
+    std::FILE* const input = opened ? opened.get() : stdin;
+    std::string bytes;
+    char buffer[65536];
+    while (const std::size_t got = std::fread(buffer, 1, sizeof(buffer), input)) {
+        bytes.append(buffer, got);
+    }
+    if (std::ferror(input) != 0) {
+        fail("cannot read");
+    }
+    return bytes;
+}
+
+}  // namespace strata::tools

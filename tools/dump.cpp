@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// stat and dump
+#include <chrono>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "console.hpp"
+#include "json.hpp"
+#include "text.hpp"
+
+namespace strata::tools {
+
+namespace {
+
+struct StatArguments {
+    std::string store;
+    double seconds = 0;
+};
+
+struct DumpArguments {
+    std::string store;
+    std::string file;
+};
+
+Json totals(const StoreStatistics& s) {
+    return {{"store", s.name},
+            {"generation", s.generation},
+            {"dimensions", s.dimensions},
+            {"layers", s.layers},
+            {"producer_pid", s.producer_pid != 0 ? Json(s.producer_pid) : Json(nullptr)},
+            {"memory_limit", s.memory_limit},
+            {"committed_bytes", s.committed_bytes},
+            {"utilisation", s.utilisation()},
+            {"warning_bytes", s.warning_bytes},
+            {"above_warning", s.above_warning()},
+            {"live_bytes", s.live_bytes},
+            {"limbo_fresh_bytes", s.limbo_fresh_bytes},
+            {"limbo_parked_bytes", s.limbo_parked_bytes},
+            {"history_bytes", s.history_bytes},
+            {"fragmentation_ratio", s.fragmentation_ratio()},
+            {"commits", s.commits},
+            {"allocations", s.allocations},
+            {"deallocations", s.deallocations},
+            {"allocation_failures", s.allocation_failures},
+            {"reclaims", s.reclaims},
+            {"epoch", s.epoch},
+            {"readers", s.readers},
+            {"peak_readers", s.peak_readers}};
+}
+
+// Counters start again with each producer.
+double rate(std::uint64_t before, std::uint64_t after, double seconds) {
+    return after >= before ? static_cast<double>(after - before) / seconds : 0;
+}
+
+std::string rate_text(double value) {
+    char text[32];
+    std::snprintf(text, sizeof(text), value < 100 ? "%.1f/s" : "%.0f/s", value);
+    return text;
+}
+
+void show(const Settings& settings, const StatArguments& arguments) {
+    const StoreStatistics first = statistics(arguments.store, settings.base);
+    if (arguments.seconds <= 0) {
+        if (settings.json) {
+            print_json(totals(first));
+        } else {
+            write_out(summary(first));
+        }
+        return;
+    }
+    const auto started = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
+    const StoreStatistics last = statistics(arguments.store, settings.base);
+    const double took =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    const double generations = rate(first.generation, last.generation, took);
+    const double commits = rate(first.commits, last.commits, took);
+    const double allocations = rate(first.allocations, last.allocations, took);
+    if (settings.json) {
+        Json json = totals(last);
+        json["seconds"] = took;
+        json["generations_per_second"] = generations;
+        json["commits_per_second"] = commits;
+        json["allocations_per_second"] = allocations;
+        print_json(json);
+    } else {
+        write_out(summary(last));
+        write_line("in the last " +
+                   duration_text(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                       std::chrono::duration<double>(took))) +
+                   ": " + rate_text(generations) + " generations, " + rate_text(commits) +
+                   " commits, " + rate_text(allocations) + " allocations");
+    }
+}
+
+void dump(const Settings& settings, const DumpArguments& arguments) {
+    const StoreStatistics numbers = statistics(arguments.store, settings.base);
+    if (!arguments.file.empty() && arguments.file != "-") {
+        dump_json(numbers, std::filesystem::path(arguments.file));
+        return;
+    }
+    std::ostringstream text;
+    dump_json(numbers, text);
+    write_out(text.str());
+    if (!text.str().ends_with('\n')) {
+        write_line("");
+    }
+}
+
+}  // namespace
+
+void add_dump_commands(CLI::App& app, Settings& settings) {
+    auto stat_arguments = std::make_shared<StatArguments>();
+    CLI::App* const stat =
+        add_command(app, "stat", "Counters and memory in a few lines",
+                    "  strata stat market\n"
+                    "  strata stat market --seconds 2    (and rates)\n"
+                    "  strata stat market --json",
+                    [&settings, stat_arguments] { show(settings, *stat_arguments); });
+    add_store(stat, stat_arguments->store);
+    stat->add_option("-s,--seconds", stat_arguments->seconds, "Also measure rates over this time")
+        ->type_name("S");
+
+    auto dump_arguments = std::make_shared<DumpArguments>();
+    CLI::App* const command = add_command(
+        app, "dump", "Everything that is known of the memory, per region and pool: JSON",
+        "  strata dump market\n"
+        "  strata dump market state.json    (the file appears complete or not at all)",
+        [&settings, dump_arguments] { dump(settings, *dump_arguments); });
+    add_store(command, dump_arguments->store);
+    command->add_option("file", dump_arguments->file, "Standard output if not given, or -")
+        ->type_name("FILE");
+}
+
+}  // namespace strata::tools

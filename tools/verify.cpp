@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// verify
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "console.hpp"
+#include "json.hpp"
+#include "text.hpp"
+
+namespace strata::tools {
+
+namespace {
+
+struct Arguments {
+    std::string store;
+    std::vector<std::string> dimensions;
+    Generation generation = 0;
+    std::size_t max_failures = 100;
+};
+
+/// One line on a terminal, redrawn at most ten times a second; silent elsewhere.
+class ProgressBar {
+public:
+    explicit ProgressBar(bool wanted) : visible_(wanted && ::isatty(STDERR_FILENO) != 0) {}
+    ProgressBar(const ProgressBar&) = delete;
+    ProgressBar& operator=(const ProgressBar&) = delete;
+    ~ProgressBar() { clear(); }
+
+    void show(std::uint64_t done, std::uint64_t total, const std::string& text) {
+        const auto now = std::chrono::steady_clock::now();
+        if (!visible_ || now - shown_at_ < std::chrono::milliseconds(100)) {
+            return;
+        }
+        shown_at_ = now;
+        winsize window{};
+        const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
+        const std::size_t width = std::max<std::size_t>(known ? window.ws_col : 80, 20);
+        const std::size_t room = width > text.size() + 12 ? width - text.size() - 12 : 0;
+        const std::uint64_t part = total > 0 ? std::min(done, total) : 0;
+        const auto filled = total > 0 ? static_cast<std::size_t>(static_cast<double>(room) *
+                                                                 static_cast<double>(part) /
+                                                                 static_cast<double>(total))
+                                      : 0;
+        const auto percent = total > 0 ? 100 * part / total : 0;
+        std::fprintf(stderr, "\r\033[K[%s%s] %3llu %% %s", std::string(filled, '#').c_str(),
+                     std::string(room - filled, '.').c_str(),
+                     static_cast<unsigned long long>(percent), text.c_str());
+        std::fflush(stderr);
+        drawn_ = true;
+    }
+    void clear() {
+        if (drawn_) {
+            std::fputs("\r\033[K", stderr);
+            std::fflush(stderr);
+        }
+        drawn_ = false;
+    }
+
+private:
+    bool visible_;
+    bool drawn_ = false;
+    std::chrono::steady_clock::time_point shown_at_{};
+};
+
+void merge(VerifyReport& sum, VerifyReport part, std::size_t max_failures) {
+    sum.dimensions += part.dimensions;
+    sum.layers += part.layers;
+    sum.payload_bytes += part.payload_bytes;
+    sum.failure_count += part.failure_count;
+    for (VerifyFailure& failure : part.failures) {
+        if (sum.failures.size() < max_failures) {
+            sum.failures.push_back(std::move(failure));
+        }
+    }
+}
+
+Json to_json(const VerifyReport& report, const std::string& store) {
+    Json failures = Json::array();
+    for (const VerifyFailure& failure : report.failures) {
+        failures.push_back(
+            {{"file", failure.file},
+             {"dimension", failure.dimension ? Json(*failure.dimension) : Json(nullptr)},
+             {"layer", failure.layer ? Json(*failure.layer) : Json(nullptr)},
+             {"offset", failure.offset},
+             {"what", failure.what}});
+    }
+    return {{"store", store},
+            {"generation", report.generation},
+            {"ok", report.ok()},
+            {"dimensions", report.dimensions},
+            {"layers", report.layers},
+            {"payload_bytes", report.payload_bytes},
+            {"failure_count", report.failure_count},
+            {"failures", std::move(failures)}};
+}
+
+std::string failure_text(const VerifyFailure& failure) {
+    std::string text = failure.file;
+    if (failure.offset != 0) {
+        text += " at " + std::to_string(failure.offset);
+    }
+    if (failure.dimension) {
+        text += ", dimension " + std::to_string(*failure.dimension);
+    }
+    if (failure.layer) {
+        text += ", layer " + std::to_string(*failure.layer);
+    }
+    return text + ": " + printable(failure.what);
+}
+
+void run(const Settings& settings, const Arguments& arguments) {
+    const auto started = std::chrono::steady_clock::now();
+    Consumer consumer = attach(settings, arguments.store);
+    const Snapshot snapshot = snapshot_of(consumer, arguments.generation);
+    VerifyReport report{.generation = snapshot.generation()};
+    {
+        ProgressBar bar(!settings.json);
+        const VerifyOptions options{.max_failures = arguments.max_failures,
+                                    .progress = [&](const VerifyProgress& progress) {
+                                        bar.show(progress.layers, progress.layers_total,
+                                                 size_text(progress.payload_bytes));
+                                    }};
+        if (arguments.dimensions.empty()) {
+            report = verify(snapshot, options);
+        }
+        for (const std::string& text : arguments.dimensions) {
+            merge(report, verify(snapshot, find_dimension(snapshot, text), options),
+                  arguments.max_failures);
+        }
+    }
+    const auto took = std::chrono::steady_clock::now() - started;
+    if (settings.json) {
+        print_json(to_json(report, arguments.store));
+    } else {
+        for (const VerifyFailure& failure : report.failures) {
+            write_line(failure_text(failure));
+        }
+        if (report.failure_count > report.failures.size()) {
+            write_line("... and " + std::to_string(report.failure_count - report.failures.size()) +
+                       " more");
+        }
+        write_line(
+            "generation " + std::to_string(report.generation) + ": " +
+            std::to_string(report.dimensions) + " dimensions, " + std::to_string(report.layers) +
+            " layers, " + size_text(report.payload_bytes, settings.bytes) + " in " +
+            duration_text(took) + ": " +
+            (report.ok() ? "no damage" : std::to_string(report.failure_count) + " failures"));
+    }
+    if (!report.ok()) {
+        throw Ended{Exit::damaged};
+    }
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, Settings& settings) {
+    auto arguments = std::make_shared<Arguments>();
+    CLI::App* const command = add_command(
+        app, "verify", "Check every record, index and layer; exit code 4 if something is damaged",
+        "  strata verify market\n"
+        "  strata verify market Emotion Social --json",
+        [&settings, arguments] { run(settings, *arguments); });
+    add_store(command, arguments->store);
+    command
+        ->add_option("dimension", arguments->dimensions, "Numbers or names; all if none is given")
+        ->type_name("DIMENSION");
+    command->add_option("-g,--generation", arguments->generation, "A retained generation");
+    command->add_option("--max-failures", arguments->max_failures, "Name so many; all are counted")
+        ->capture_default_str()
+        ->type_name("N");
+}
+
+}  // namespace strata::tools
