@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// strata_instructions OPERATION LAYERS REPEATS BASE_DIRECTORY: does one operation many times inside the
-// function `measured`, for callgrind to count:
+// strata_instructions OPERATION LAYERS REPEATS BASE_DIRECTORY: does one operation many times inside
+// the function `measured`, for callgrind to count:
 //   valgrind --tool=callgrind --toggle-collect='measured*' strata_instructions find 10000 1000 DIR
 // Hardware counters are not to be had on most virtual machines; instruction counts do not depend on
 // who else is busy.
@@ -53,8 +53,9 @@ std::uint64_t sink = 0;
 
 int main(int argc, char** argv) try {
     if (argc != 5) {
-        std::fprintf(stderr, "usage: strata_instructions find|snapshot|commit|nothing LAYERS "
-                             "REPEATS BASE_DIRECTORY\n");
+        std::fprintf(stderr,
+                     "usage: strata_instructions find|snapshot|commit|nothing LAYERS "
+                     "REPEATS BASE_DIRECTORY\n");
         return 2;
     }
     const std::string operation = argv[1];

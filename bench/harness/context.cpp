@@ -34,8 +34,8 @@ void print(const Row& row) {
     }
     for (const Budget& budget : row.budgets) {
         if (budget.measured) {
-            std::printf("  %-6s %s: %.2f\n", budget.met() ? "met" : "MISSED",
-                        budget.text().c_str(), *budget.measured);
+            std::printf("  %-6s %s: %.2f\n", budget.met() ? "met" : "MISSED", budget.text().c_str(),
+                        *budget.measured);
         } else {
             std::printf("  not run  %s\n", budget.text().c_str());
         }

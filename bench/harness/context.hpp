@@ -40,7 +40,8 @@ public:
     bool warming_up() const noexcept { return warming_up_; }
     void set_warming_up(bool is_warming_up) noexcept { warming_up_ = is_warming_up; }
 
-    /// Prints the row, keeps it and rewrites the JSON file, so that an interrupted run leaves what it had.
+    /// Prints the row, keeps it and rewrites the JSON file, so that an interrupted run leaves what
+    /// it had.
     void finish(Row row);
 
     const std::vector<Row>& rows() const noexcept { return rows_; }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/harness/machine.hpp"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <sched.h>
 #include <sstream>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "bench/harness/clock.hpp"
 

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/harness/process.hpp"
 
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <climits>
-#include <csignal>
-#include <cstdio>
-#include <cstring>
-#include <ctime>
 
 #include "bench/harness/machine.hpp"
 #include "bench/harness/row.hpp"

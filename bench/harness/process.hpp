@@ -2,8 +2,6 @@
 // Processes that start together, work, and hand numbers back.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace strata::bench {

@@ -15,8 +15,8 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// strata: ours. peer: what somebody would use instead. ceiling: what nobody can be faster than, or a
-/// structure without the promises (one process, one version).
+/// strata: ours. peer: what somebody would use instead. ceiling: what nobody can be faster than, or
+/// a structure without the promises (one process, one version).
 enum class Role : unsigned char { strata, peer, ceiling };
 
 struct Contestant {

@@ -8,7 +8,8 @@ namespace strata::bench {
 
 namespace {
 
-// Ranks with P(rank) ~ 1 / rank^0.99, by the closed form of Gray et al. (SIGMOD 1994) that YCSB uses.
+// Ranks with P(rank) ~ 1 / rank^0.99, by the closed form of Gray et al. (SIGMOD 1994) that YCSB
+// uses.
 class Zipf {
 public:
     explicit Zipf(std::uint64_t items) : items_(static_cast<double>(items)) {

@@ -32,8 +32,8 @@ inline std::uint64_t reduce(std::uint64_t x, std::uint64_t n) noexcept {
     return static_cast<std::uint64_t>((static_cast<Wide>(x) * n) >> 64);
 }
 
-/// The first and last word of every payload. Their sum depends on the key alone, so that any version
-/// verifies, but a mixture of two versions does not.
+/// The first and last word of every payload. Their sum depends on the key alone, so that any
+/// version verifies, but a mixture of two versions does not.
 inline std::uint64_t first_word(std::uint64_t key, std::uint64_t version) noexcept {
     return mix(key) + version;
 }
@@ -81,9 +81,10 @@ private:
     std::vector<std::uint64_t> expected_;
 };
 
-/// Dependent look-ups: the next key comes from the first word just read, and from the step's number so
-/// that there are no short cycles. One multiplication, the same for every contestant.
-inline std::uint64_t next_key(std::uint64_t word, std::uint64_t step, std::uint64_t layers) noexcept {
+/// Dependent look-ups: the next key comes from the first word just read, and from the step's number
+/// so that there are no short cycles. One multiplication, the same for every contestant.
+inline std::uint64_t next_key(std::uint64_t word, std::uint64_t step,
+                              std::uint64_t layers) noexcept {
     return reduce(word + step * 0x9E3779B97F4A7C15ULL, layers);
 }
 /// The sum that a chain of `steps` look-ups must give.

@@ -10,8 +10,9 @@
 
 namespace strata::bench {
 
-/// SQLite: rowid table, mmap_size over the whole file, one prepared SELECT inside one read transaction,
-/// sqlite3_column_blob without a copy. Creates and fills on the first call for a file. Throws NotRun.
+/// SQLite: rowid table, mmap_size over the whole file, one prepared SELECT inside one read
+/// transaction, sqlite3_column_blob without a copy. Creates and fills on the first call for a file.
+/// Throws NotRun.
 std::unique_ptr<Reader> sqlite_reader(const std::filesystem::path& file, const Dataset& dataset);
 std::string sqlite_version();
 
@@ -30,7 +31,8 @@ private:
     int pid_ = 0;
 };
 
-/// tkrzw's HashDBM on a memory-mapped file, read through a RecordProcessor (no copy). Throws NotRun.
+/// tkrzw's HashDBM on a memory-mapped file, read through a RecordProcessor (no copy). Throws
+/// NotRun.
 std::unique_ptr<Reader> tkrzw_reader(const std::filesystem::path& file, const Dataset& dataset);
 
 }  // namespace strata::bench

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // iceoryx 2.0.3: loan, fill, publish; take by polling or with a WaitSet, as in its icedelivery and
 // waitset examples. RouDi with monitoring off, as its own latency benchmark (iceperf) advises.
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench/harness/clock.hpp"
 #include "bench/harness/row.hpp"

@@ -24,7 +24,8 @@ private:
 /// An array of pointers, indexed by the key: the least that a look-up can be.
 std::unique_ptr<Reader> array_reader(const PrivatePayloads& payloads);
 /// The same over given places (strata's own shared pages, for example).
-std::unique_ptr<Reader> array_reader(std::vector<const std::byte*> places, std::size_t payload_bytes);
+std::unique_ptr<Reader> array_reader(std::vector<const std::byte*> places,
+                                     std::size_t payload_bytes);
 std::unique_ptr<Reader> unordered_map_reader(const PrivatePayloads& payloads);
 /// Throws NotRun if absl was not there when this was built.
 std::unique_ptr<Reader> flat_hash_map_reader(const PrivatePayloads& payloads);

@@ -110,9 +110,9 @@ void create_interprocess_map(const std::filesystem::path& file, const Dataset& d
     Segment segment(bip::create_only, file.c_str(), bytes);
     segment.construct<Mutex>(mutex_name)();
     segment.construct<std::uint64_t>(size_name)(dataset.payload_bytes);
-    Map& map = *segment.construct<Map>(map_name)(
-        dataset.layers, boost::hash<std::uint64_t>(), std::equal_to<std::uint64_t>(),
-        Allocator(segment.get_segment_manager()));
+    Map& map = *segment.construct<Map>(map_name)(dataset.layers, boost::hash<std::uint64_t>(),
+                                                 std::equal_to<std::uint64_t>(),
+                                                 Allocator(segment.get_segment_manager()));
     for (std::uint64_t key = 0; key < dataset.layers; ++key) {
         auto* const payload =
             static_cast<std::byte*>(segment.allocate_aligned(dataset.payload_bytes, 64));

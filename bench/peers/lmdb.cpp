@@ -66,8 +66,9 @@ private:
 
 std::unique_ptr<Reader> held(MDB_env* environment, std::shared_ptr<void> keep) {
     auto transaction = std::make_unique<ReadTransaction>(environment, std::move(keep));
-    return make_reader(
-        [transaction = std::move(transaction)](std::uint64_t key) { return transaction->get(key); });
+    return make_reader([transaction = std::move(transaction)](std::uint64_t key) {
+        return transaction->get(key);
+    });
 }
 
 // As with strata, the payload is summed after the transaction is reset: nobody writes meanwhile.
@@ -82,9 +83,31 @@ std::unique_ptr<Reader> renewed(MDB_env* environment, std::shared_ptr<void> keep
     });
 }
 
+class RequestReader final : public Reader {
+public:
+    explicit RequestReader(std::unique_ptr<ReadTransaction> transaction)
+        : transaction_(std::move(transaction)) {
+        transaction_->reset();
+    }
+    std::uint64_t sum(std::span<const std::uint64_t> keys) override {
+        transaction_->renew();
+        std::uint64_t total = 0;
+        for (const std::uint64_t key : keys) {
+            total += words_of(transaction_->get(key));
+        }
+        transaction_->reset();
+        return total;
+    }
+    std::uint64_t chase(std::uint64_t, std::size_t, std::uint64_t) override { return 0; }
+
+private:
+    std::unique_ptr<ReadTransaction> transaction_;
+};
+
 class LmdbWriter final : public Writer {
 public:
-    LmdbWriter(MDB_env* environment, MDB_dbi table) : environment_(environment), table_(table) {}
+    LmdbWriter(MDB_env* environment, MDB_dbi table, std::shared_ptr<void> keep = {})
+        : keep_(std::move(keep)), environment_(environment), table_(table) {}
 
     void begin() override {
         check(mdb_txn_begin(environment_, nullptr, 0, &transaction_), "mdb_txn_begin");
@@ -97,6 +120,7 @@ public:
     void commit() override { check(mdb_txn_commit(transaction_), "mdb_txn_commit"); }
 
 private:
+    std::shared_ptr<void> keep_;
     MDB_env* environment_;
     MDB_dbi table_;
     MDB_txn* transaction_ = nullptr;
@@ -149,7 +173,7 @@ std::uint64_t LmdbStore::file_bytes() const {
     return (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
-std::uint64_t LmdbStore::scan() {
+std::uint64_t LmdbStore::scan(std::uint64_t (*sum_of)(const std::byte*) noexcept) {
     const ReadTransaction transaction(state_->environment);
     MDB_cursor* cursor = nullptr;
     check(mdb_cursor_open(transaction.raw(), transaction.table(), &cursor), "mdb_cursor_open");
@@ -157,19 +181,41 @@ std::uint64_t LmdbStore::scan() {
     MDB_val key{};
     MDB_val value{};
     while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-        total += words_of({static_cast<const std::byte*>(value.mv_data), value.mv_size});
+        total += sum_of(static_cast<const std::byte*>(value.mv_data));
     }
     mdb_cursor_close(cursor);
     return total;
 }
 
-std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& directory, bool is_renewed) {
+namespace {
+
+std::shared_ptr<void> closed_at_end(MDB_env* environment) {
+    return {environment, [](void* opened) { mdb_env_close(static_cast<MDB_env*>(opened)); }};
+}
+
+}  // namespace
+
+std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& directory) {
+    MDB_env* const environment = open_environment(directory, MDB_RDONLY | MDB_NORDAHEAD);
+    return held(environment, closed_at_end(environment));
+}
+
+std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path& directory) {
+    MDB_env* const environment = open_environment(directory, MDB_RDONLY | MDB_NORDAHEAD);
+    return std::make_unique<RequestReader>(
+        std::make_unique<ReadTransaction>(environment, closed_at_end(environment)));
+}
+
+std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path& directory) {
     MDB_env* const environment =
-        open_environment(directory, MDB_RDONLY | MDB_NOTLS | MDB_NORDAHEAD);
-    const std::shared_ptr<void> keep(environment, [](void* opened) {
-        mdb_env_close(static_cast<MDB_env*>(opened));
-    });
-    return is_renewed ? renewed(environment, keep) : held(environment, keep);
+        open_environment(directory, MDB_NOSYNC | MDB_WRITEMAP | MDB_NORDAHEAD);
+    std::shared_ptr<void> keep = closed_at_end(environment);
+    MDB_txn* transaction = nullptr;
+    MDB_dbi table = 0;
+    check(mdb_txn_begin(environment, nullptr, 0, &transaction), "mdb_txn_begin");
+    check(mdb_dbi_open(transaction, nullptr, 0, &table), "mdb_dbi_open");
+    check(mdb_txn_commit(transaction), "mdb_txn_commit");
+    return std::make_unique<LmdbWriter>(environment, table, std::move(keep));
 }
 
 std::string lmdb_version() { return mdb_version(nullptr, nullptr, nullptr); }
@@ -192,10 +238,12 @@ std::unique_ptr<Reader> LmdbStore::held_reader() { throw NotRun(absent); }
 std::unique_ptr<Reader> LmdbStore::renewed_reader() { throw NotRun(absent); }
 std::unique_ptr<Writer> LmdbStore::writer() { throw NotRun(absent); }
 std::uint64_t LmdbStore::file_bytes() const { return 0; }
-std::uint64_t LmdbStore::scan() { throw NotRun(absent); }
-std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path&, bool) {
+std::uint64_t LmdbStore::scan(std::uint64_t (*)(const std::byte*) noexcept) {
     throw NotRun(absent);
 }
+std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path&) { throw NotRun(absent); }
+std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path&) { throw NotRun(absent); }
+std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path&) { throw NotRun(absent); }
 std::string lmdb_version() { return absent; }
 
 }  // namespace strata::bench

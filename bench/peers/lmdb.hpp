@@ -5,22 +5,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 
 #include "bench/peers/reader.hpp"
+#include "bench/peers/writer.hpp"
 
 namespace strata::bench {
-
-/// A writer of a data set. What the commit rows ask of each contestant.
-class Writer {
-public:
-    virtual ~Writer() = default;
-    virtual void begin() = 0;
-    virtual void put(std::uint64_t key, std::span<const std::byte> payload) = 0;
-    virtual void commit() = 0;
-};
 
 class LmdbStore {
 public:
@@ -37,8 +28,8 @@ public:
     std::unique_ptr<Writer> writer();
     /// Bytes of the data file that hold something.
     std::uint64_t file_bytes() const;
-    /// Cursor over everything in key order; the sum of words_of().
-    std::uint64_t scan();
+    /// Cursor over everything in key order; the sum of `sum_of`.
+    std::uint64_t scan(std::uint64_t (*sum_of)(const std::byte*) noexcept);
 
     struct State;
 
@@ -46,8 +37,11 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// A reader's end of a store that another process writes (or nobody): opened MDB_RDONLY.
-std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& directory, bool renewed);
+/// Ends of a store in processes of their own. Readers open it MDB_RDONLY. They throw NotRun.
+std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& directory);
+/// renew and reset once per call of sum().
+std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path& directory);
+std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path& directory);
 
 std::string lmdb_version();
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <csignal>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <csignal>
 
 #include "bench/harness/row.hpp"
 #include "bench/peers/databases.hpp"
@@ -96,7 +95,8 @@ RedisServer::RedisServer(const std::filesystem::path& directory, const Dataset& 
     pid_ = fork();
     if (pid_ == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        // On the client's core (it inherits the pin): waking a halted other core costs more than the request.
+        // On the client's core (it inherits the pin): waking a halted other core costs more than
+        // the request.
         const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(fd, 1);
         dup2(fd, 2);

@@ -3,12 +3,11 @@
 #include <chrono>
 #include <cstring>
 
-#include <strata/strata.hpp>
-
 #include "bench/harness/clock.hpp"
 #include "bench/harness/workload.hpp"
 #include "bench/peers/channel.hpp"
 #include "bench/peers/strata_store.hpp"
+#include <strata/strata.hpp>
 
 namespace strata::bench {
 

@@ -37,7 +37,32 @@ private:
     Snapshot snapshot_;
 };
 
+class BatchWriter final : public Writer {
+public:
+    explicit BatchWriter(Producer& producer) : batch_(producer.batch()) {}
+    explicit BatchWriter(Producer&& producer) : own_(std::move(producer)), batch_(own_->batch()) {}
+    void begin() override {}
+    void put(std::uint64_t key, std::span<const std::byte> payload) override {
+        batch_.put({StrataStore::dimension, key}, payload);
+    }
+    void commit() override { batch_.crystallize(); }
+
+private:
+    std::optional<Producer> own_;
+    Batch batch_;
+};
+
 }  // namespace
+
+std::unique_ptr<Writer> strata_writer(Producer& producer) {
+    return std::make_unique<BatchWriter>(producer);
+}
+
+std::unique_ptr<Writer> strata_attach_writer(const std::filesystem::path& base) {
+    ProducerOptions options;
+    options.base_path = base;
+    return std::make_unique<BatchWriter>(Producer::open(StrataStore::name, options));
+}
 
 ConsumerOptions consumer_options(const std::filesystem::path& base) {
     ConsumerOptions options;

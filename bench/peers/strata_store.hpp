@@ -5,10 +5,11 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <strata/strata.hpp>
 #include <vector>
 
 #include "bench/peers/reader.hpp"
+#include "bench/peers/writer.hpp"
+#include <strata/strata.hpp>
 
 namespace strata::bench {
 
@@ -54,6 +55,10 @@ std::unique_ptr<Reader> strata_held_reader(Consumer& consumer);
 std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer);
 /// Take a snapshot, find one layer, let go.
 std::unique_ptr<Reader> strata_renewed_reader(Consumer& consumer);
+/// One batch, used again and again.
+std::unique_ptr<Writer> strata_writer(Producer& producer);
+/// Opens the data set's store for writing, in this process.
+std::unique_ptr<Writer> strata_attach_writer(const std::filesystem::path& base);
 /// Where the payloads lie in this process's mapping of the store.
 std::vector<const std::byte*> strata_places(const Snapshot& snapshot, std::uint64_t layers);
 

@@ -36,8 +36,7 @@ public:
         tkrzw::HashDBM::TuningParameters tuning;
         tuning.num_buckets = static_cast<std::int64_t>(dataset.layers) * 2;
         tuning.record_crc_mode = tkrzw::HashDBM::RECORD_CRC_NONE;
-        if (!database_
-                 .OpenAdvanced(file.string(), true, tkrzw::File::OPEN_TRUNCATE, tuning)
+        if (!database_.OpenAdvanced(file.string(), true, tkrzw::File::OPEN_TRUNCATE, tuning)
                  .IsOK()) {
             throw NotRun("tkrzw cannot open its file");
         }

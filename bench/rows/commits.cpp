@@ -10,19 +10,6 @@ namespace strata::bench {
 
 namespace {
 
-class StrataWriter final : public Writer {
-public:
-    explicit StrataWriter(Producer& producer) : batch_(producer.batch()) {}
-    void begin() override {}
-    void put(std::uint64_t key, std::span<const std::byte> payload) override {
-        batch_.put({StrataStore::dimension, key}, payload);
-    }
-    void commit() override { batch_.crystallize(); }
-
-private:
-    Batch batch_;
-};
-
 /// Overwrites random layers for ever.
 class Churn {
 public:
@@ -72,7 +59,7 @@ public:
           dataset_(dataset),
           scratch_(context, "commits"),
           store_(scratch_.path(), dataset),
-          strata_(std::make_unique<StrataWriter>(store_.producer()), dataset) {
+          strata_(strata_writer(store_.producer()), dataset) {
         try {
             lmdb_store_ = std::make_unique<LmdbStore>(scratch_.path() / "lmdb", dataset);
             lmdb_ = std::make_unique<Churn>(lmdb_store_->writer(), dataset);
@@ -100,7 +87,8 @@ public:
         }
         Row mean{.name = stem, .title = "one commit of one layer, mean over all", .unit = "ns"};
         Row p50{.name = stem + "/p50", .title = "one commit of one layer, median", .unit = "ns"};
-        Row p99{.name = stem + "/p99", .title = "one commit of one layer, 99th percentile",
+        Row p99{.name = stem + "/p99",
+                .title = "one commit of one layer, 99th percentile",
                 .unit = "ns"};
         mean.at_least(budget, "LMDB", "strata");
         p50.at_least(budget, "LMDB", "strata");
@@ -131,12 +119,13 @@ public:
 
     void batches() {
         for (const std::size_t changes : {10U, 100U, 1000U}) {
-            const std::string name = "commit/batch/" + std::to_string(dataset_.layers) + "/" +
-                                     std::to_string(changes);
+            const std::string name =
+                "commit/batch/" + std::to_string(dataset_.layers) + "/" + std::to_string(changes);
             if (!context_.wants(name)) {
                 continue;
             }
-            Row row{.name = name, .title = "one layer of a batch of " + std::to_string(changes),
+            Row row{.name = name,
+                    .title = "one layer of a batch of " + std::to_string(changes),
                     .unit = "ns"};
             if (changes == 1000) {
                 row.at_least(3, "LMDB", "strata");

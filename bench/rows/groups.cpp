@@ -9,9 +9,16 @@ std::span<const Group> all_groups() {
         {"snapshot", "a snapshot taken and dropped for each operation", run_snapshots},
         {"commit", "commits of one layer and of batches, fresh and aged", run_commits},
         {"latency", "publish to seen: spinning and waiting, one core and two", run_latency},
+        {"waiters", "commits while other processes wait for them", run_waiters},
+        {"readers", "1 to 128 reader processes, idle and while a producer publishes", run_readers},
+        {"ycsb", "YCSB B and C: zipfian, 95 or 100 % reads", run_ycsb},
+        {"scan", "all layers of a dimension in order", run_scan},
+        {"churn", "memory and commit time under steady overwriting", run_churn},
+        {"kill", "readers killed at any time", run_kill},
         {"attach", "attach and read the first layer", run_attach},
         {"restart", "a producer takes over a store of a million layers", run_restart},
         {"index", "index memory per layer", run_index_memory},
+        {"growth", "look-up, commit, attach and index from 100 to 10 million layers", run_growth},
     };
     return groups;
 }

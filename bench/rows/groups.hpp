@@ -15,6 +15,13 @@ void run_attach(Context& context);
 void run_restart(Context& context);
 void run_index_memory(Context& context);
 void run_latency(Context& context);
+void run_readers(Context& context);
+void run_scan(Context& context);
+void run_churn(Context& context);
+void run_kill(Context& context);
+void run_waiters(Context& context);
+void run_ycsb(Context& context);
+void run_growth(Context& context);
 
 struct Group {
     const char* name;

@@ -93,8 +93,8 @@ void measure(Context& context, const Setting& setting, const RouDi* roudi,
     const char* const iceoryx = asleep ? "iceoryx WaitSet" : "iceoryx polling";
     Row p50{.name = name, .title = std::string(setting.title) + ", median", .unit = "ns"};
     Row p99{.name = name + "/p99", .title = std::string(setting.title) + ", 99 %", .unit = "ns"};
-    Row p999{.name = name + "/p99.9", .title = std::string(setting.title) + ", 99.9 %",
-             .unit = "ns"};
+    Row p999{
+        .name = name + "/p99.9", .title = std::string(setting.title) + ", 99.9 %", .unit = "ns"};
     p50.at_most(1.5, "strata store to seen", raw);
     p50.at_most(1, "strata put to read", iceoryx);
     p50.notes.emplace_back(
@@ -128,8 +128,7 @@ void measure(Context& context, const Setting& setting, const RouDi* roudi,
         }
         return iceoryx_channel(setting.waiting);
     }));
-    entrants.push_back(
-        entrant(raw, Role::ceiling, [&] { return raw_channel(setting.waiting); }));
+    entrants.push_back(entrant(raw, Role::ceiling, [&] { return raw_channel(setting.waiting); }));
     run_rounds(context, p50, entrants);
     p99.others_busy = p999.others_busy = p50.others_busy;
     context.finish(std::move(p50));

@@ -46,7 +46,8 @@ inline double time_chain(const std::string& who, Reader& reader, std::uint64_t l
     return static_cast<double>(spent) / static_cast<double>(chains * steps);
 }
 
-/// An entrant from a Reader that is made at the first round (so that what it throws counts as not run).
+/// An entrant from a Reader that is made at the first round (so that what it throws counts as not
+/// run).
 inline Entrant sums_entrant(const Context& context, std::string who, Role role,
                             std::function<std::unique_ptr<Reader>()> make, const KeyStream& keys) {
     struct State {

@@ -47,7 +47,8 @@ void alone(Context& context, const std::string& name) {
     const ScratchDirectory scratch(context, "snapshots");
     StrataStore store(scratch.path(), {280, 256});
     std::atomic<std::uint64_t> counter{0};
-    Row row{.name = name, .title = "take a snapshot and let go, nothing published meanwhile",
+    Row row{.name = name,
+            .title = "take a snapshot and let go, nothing published meanwhile",
             .unit = "ns"};
     row.at_most(3, "strata snapshot+drop", "atomic increment");
     const double seconds = context.round_seconds();
