@@ -29,15 +29,18 @@ void Follower::run() {
     for (look(); (ended_by_ = reason_to_end()).empty(); look()) {
         wait_for_any({stop_.descriptor(), consumer_.event_descriptor()}, time_to_wait());
     }
+    look();  // at what was published while the last comparison went on
     compare_whole();
 }
 
 void Follower::look() {
     consumer_.acknowledge_event();
     removed_ = consumer_.store_replaced() && !attach_anew();
+    // Asked before the snapshot is taken: then nothing is newer if the answer is no.
+    const bool alive = consumer_.producer_alive();
     strata::Snapshot now = consumer_.snapshot();
     if (now.generation() != seen_.generation()) take(std::move(now));
-    look_at_producer();
+    report_producer(alive);
 }
 
 bool Follower::attach_anew() {
@@ -53,8 +56,7 @@ bool Follower::attach_anew() {
     return true;
 }
 
-void Follower::look_at_producer() {
-    const bool alive = consumer_.producer_alive();
+void Follower::report_producer(bool alive) {
     if (alive && gone_since_) {
         gone_since_.reset();
         std::cout << "producer is back at generation " << seen_.generation() << std::endl;

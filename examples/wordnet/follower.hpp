@@ -48,7 +48,7 @@ private:
 
     void look();
     bool attach_anew();
-    void look_at_producer();
+    void report_producer(bool alive);
     void take(strata::Snapshot now);
     void compare_whole();
     std::string_view reason_to_end() const;
