@@ -7,6 +7,7 @@
 #include "strata/consumer.hpp"         // IWYU pragma: export
 #include "strata/context_index.hpp"    // IWYU pragma: export
 #include "strata/core_dimensions.hpp"  // IWYU pragma: export
+#include "strata/crystallizer.hpp"     // IWYU pragma: export
 #include "strata/error.hpp"            // IWYU pragma: export
 #include "strata/inspect.hpp"          // IWYU pragma: export
 #include "strata/layer.hpp"            // IWYU pragma: export
