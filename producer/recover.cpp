@@ -63,6 +63,10 @@ private:
             fail("a node below the lowest level");
         }
         const std::uint64_t offset = ipc::entry_offset(entry);
+        if (ipc::entry_kind(entry) == EntryKind::nothing ||
+            entry != ipc::node_entry(ipc::entry_kind(entry), offset)) {
+            fail("entry word " + std::to_string(entry) + " means nothing");
+        }
         std::uint64_t bitmap = ~std::uint64_t{0};
         std::uint64_t bytes = ipc::array_node_bytes;
         if (ipc::entry_kind(entry) == EntryKind::bitmap_node) {
@@ -93,8 +97,11 @@ private:
         if (leaves_ == Leaves::records) {
             check_range(offset, sizeof(ipc::DimensionRecord));
             const std::uint64_t dimension = ipc::block_key(index_, entry);
-            if (shift < 64 && (dimension >> shift) != prefix) {
-                fail("dimension " + std::to_string(dimension) + " stands under another's number");
+            constexpr std::uint64_t size = sizeof(ipc::DimensionRecord) - sizeof(ipc::LayerHeader);
+            if (entry != ipc::layer_entry(offset, size) ||
+                (shift < 64 && (dimension >> shift) != prefix)) {
+                fail("the record of dimension " + std::to_string(dimension) +
+                     " contradicts its entry");
             }
             adopt(offset, sizeof(ipc::DimensionRecord), ipc::block_unit);
             return;
@@ -189,10 +196,9 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
     const auto dimension = static_cast<Dimension>(record.dimension);
     std::uint64_t file_bytes = 0;
     std::uint64_t max_bytes = 0;
-    ipc::FileDescriptor file =
-        ipc::open_region(directory_, identity(), dimension, record.serial, ipc::Access::read_write,
-                         {.any_owner = false, .owner = ipc::os::effective_user()}, op, file_bytes,
-                         max_bytes);
+    ipc::FileDescriptor file = ipc::open_region(
+        directory_, identity(), dimension, record.serial, ipc::Access::read_write,
+        {.any_owner = false, .owner = ipc::os::effective_user()}, op, file_bytes, max_bytes);
     const std::string name = ipc::region_file_name(dimension, record.serial);
     const std::string path = directory_.file(name);
     if (file_bytes < record.committed_bytes || file_bytes > max_bytes) {
@@ -208,8 +214,8 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
         }
     }
     budget_.take_existing(pages);
-    auto region = std::make_shared<Region>(std::move(file), path, pages,
-                                           max_bytes, budget_, true, op);
+    auto region =
+        std::make_shared<Region>(std::move(file), path, pages, max_bytes, budget_, true, op);
     region->dimension = dimension;
     region->serial = record.serial;
     region->directory = directory_.directory.get();
