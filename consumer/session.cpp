@@ -439,6 +439,10 @@ void Session::child_after_fork() noexcept {
     pin_keeper_.forget();
     notifier_.forget();
     event_.reset();  // the eventfd is shared with the parent; the child makes its own when asked
+    // The keeper of the pin that is kept for the next snapshot has not come along: let it go. The
+    // child may never take one.
+    retire(current_.load(std::memory_order_relaxed));
+    close_unheld(retired_views_);
     mutex_.unlock();
     end_of_fork();
 }

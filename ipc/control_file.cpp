@@ -39,6 +39,26 @@ FileDescriptor open_checked(const StoreDirectory& store, Access access, const Tr
     return std::move(file.value);
 }
 
+// Locks hang on a description of their own: a mapping keeps the description that it was made from
+// alive, and forked children inherit mappings, so that the locks of a parent that was killed would
+// live on in them.
+FileDescriptor description_for_locks(const StoreDirectory& store, const FileDescriptor& mapped,
+                                     const os::FileStatus& status, std::string_view operation,
+                                     const std::string& path) {
+    auto named = os::open_read(store.directory.get(), control_file_name);
+    const auto found = named ? os::status(named.value.get()) : os::Result<os::FileStatus>{};
+    if (named && found && found.value.inode == status.inode &&
+        found.value.device == status.device) {
+        return std::move(named.value);
+    }
+    // Removed a moment ago, or replaced by hand.
+    FileDescriptor again(os::reopen_read(mapped.get()));
+    if (!again) {
+        fail_errno(errno, operation, path, "cannot open the control file a second time");
+    }
+    return again;
+}
+
 std::string hex(std::uint64_t value) {
     char text[24];
     std::snprintf(text, sizeof(text), "0x%016llx", static_cast<unsigned long long>(value));
@@ -104,6 +124,7 @@ ControlFile::ControlFile(const StoreDirectory& store, Access access, const Trust
     }
     check_identity(identity_, status_.size_bytes, operation, path_);
     mapping_ = Mapping(file_.get(), identity_.control_max_bytes, access, operation, path_);
+    file_ = description_for_locks(store, file_, status_, operation, path_);
     known_bytes_ = status_.size_bytes;
 }
 

@@ -27,6 +27,7 @@ public:
     ControlFile(const StoreDirectory& store, Access access, const Trust& trust,
                 std::string_view operation);
 
+    /// Not the description that is mapped: what is locked on it goes with its last descriptor.
     const FileDescriptor& file() const noexcept { return file_; }
     Mapping& mapping() noexcept { return mapping_; }
     const Mapping& mapping() const noexcept { return mapping_; }

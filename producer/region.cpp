@@ -45,6 +45,10 @@ void Region::abandon() noexcept {
 }
 
 Region::~Region() {
+    if (ipc::os::process_id() != owner_) {
+        abandon();
+        return;
+    }
     if (!keep_file && !file_name.empty()) {
         // Mappings, ours and idle consumers', would keep the memory beyond the file's end: it goes
         // before the budget hears of it.

@@ -45,7 +45,8 @@ public:
            std::string_view operation);
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
-    /// A region that was never published removes its file. Memory goes back to the budget.
+    /// A region that was never published removes its file. Memory goes back to the budget. In a
+    /// forked child nothing happens.
     ~Region();
 
     /// Why there is no room.
@@ -144,6 +145,7 @@ private:
     bool commit_holes(std::uint64_t offset, Reserve reserve, Allocation& result);
     void find_holes();
 
+    const std::int64_t owner_ = ipc::os::process_id();
     ipc::FileDescriptor file_;
     std::string path_;
     std::uint64_t max_bytes_;
