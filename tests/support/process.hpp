@@ -263,6 +263,12 @@ public:
         return {pid, std::move(ours), std::move(reasons)};
     }
 
+    /// A process that another one has forked for us; to be joined once that one has ended (see
+    /// adopt_orphans).
+    static Child adopted(pid_t pid, Channel channel, Channel reasons) {
+        return {pid, std::move(channel), std::move(reasons)};
+    }
+
     pid_t pid() const noexcept { return pid_; }
     Channel& channel() noexcept { return channel_; }
     void send(std::uint64_t word) const { channel_.send(word); }
@@ -340,6 +346,13 @@ private:
     Channel channel_;
     Channel reasons_;
 };
+
+/// Makes this process the parent of its descendants whose own parents end.
+inline void adopt_orphans() {
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        fail_errno("become a subreaper");
+    }
+}
 
 inline constexpr std::uint32_t nobody = 65534;
 
