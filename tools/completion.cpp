@@ -18,27 +18,27 @@ std::string words_of(const CLI::App& command) {
     return words;
 }
 
-// Options that take a value: after them no option or store is offered.
+// Patterns for "COMMAND OPTION" where the option takes a value: the word behind it is no argument.
 std::string valued_options(const CLI::App& app) {
-    std::string pattern;
-    const auto add = [&](const CLI::App& command) {
+    std::string patterns;
+    const auto add = [&](const std::string& prefix, const CLI::App& command) {
         for (const CLI::Option* option : command.get_options()) {
-            if (option->get_type_size() == 0 || option->get_positional()) {
+            // Flags expect nothing; a positional argument has no name to stand behind.
+            if (option->get_items_expected_min() == 0 || option->get_positional()) {
                 continue;
             }
             for (const std::string& name : option->get_lnames()) {
-                pattern += (pattern.empty() ? "--" : " | --") + name;
+                patterns += (patterns.empty() ? "" : " | ") + prefix + "--" + name + "'";
             }
             for (const std::string& name : option->get_snames()) {
-                pattern += " | -" + name;
+                patterns += " | " + prefix + "-" + name + "'";
             }
         }
     };
-    add(app);
     for (const CLI::App* command : app.get_subcommands({})) {
-        add(*command);
+        add("'" + command->get_name() + " ", *command);
     }
-    return pattern;
+    return patterns;
 }
 
 // @COMMANDS@ and the like are filled in. Names come from the stores themselves, one per line.
@@ -48,10 +48,10 @@ _strata() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local command='' store='' options='' base=() place=0 i
     for ((i = 1; i < COMP_CWORD; ++i)); do
-        case ${COMP_WORDS[i]} in
-            -b | --base) base=(--base "${COMP_WORDS[i + 1]}") && ((++i)) ;;
+        case "$command ${COMP_WORDS[i]}" in
+            *' -b' | *' --base') base=(--base "${COMP_WORDS[i + 1]}") && ((++i)) ;;
             @VALUED@) ((++i)) ;;
-            -*) ;;
+            *' -'*) ;;
             *)
                 if [[ -z $command ]]; then
                     command=${COMP_WORDS[i]}
@@ -62,8 +62,8 @@ _strata() {
         esac
     done
     COMPREPLY=()
-    case $previous in
-        -b | --base) mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
+    case "$command $previous" in
+        *' -b' | *' --base') mapfile -t COMPREPLY < <(compgen -d -- "$word") && return ;;
         @VALUED@) return ;;
     esac
     case $command in

@@ -7,6 +7,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "readers.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -61,7 +62,7 @@ std::string rate_text(double value) {
 }
 
 void show(const Settings& settings, const StatArguments& arguments) {
-    const StoreStatistics first = statistics(arguments.store, settings.base);
+    const StoreStatistics first = read_statistics(settings, arguments.store);
     if (arguments.seconds <= 0) {
         if (settings.json) {
             print_json(totals(first));
@@ -72,7 +73,7 @@ void show(const Settings& settings, const StatArguments& arguments) {
     }
     const auto started = std::chrono::steady_clock::now();
     std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
-    const StoreStatistics last = statistics(arguments.store, settings.base);
+    const StoreStatistics last = read_statistics(settings, arguments.store);
     const double took =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     const double generations = rate(first.generation, last.generation, took);
@@ -96,7 +97,7 @@ void show(const Settings& settings, const StatArguments& arguments) {
 }
 
 void dump(const Settings& settings, const DumpArguments& arguments) {
-    const StoreStatistics numbers = statistics(arguments.store, settings.base);
+    const StoreStatistics numbers = read_statistics(settings, arguments.store);
     if (!arguments.file.empty() && arguments.file != "-") {
         dump_json(numbers, std::filesystem::path(arguments.file));
         return;

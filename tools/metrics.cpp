@@ -5,6 +5,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "readers.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -145,7 +146,7 @@ void run(const Settings& settings, std::vector<std::string> names) {
     for (const std::string& name : names) {
         double readable = 1;
         try {
-            add_store_samples(statistics(name, settings.base), out);
+            add_store_samples(read_statistics(settings, name), out);
         } catch (const Error&) {
             // Of all stores, a bad one must not hide the others; one that was named is an error.
             if (!all) {

@@ -15,19 +15,19 @@ namespace {
 
 void show(const Settings& settings, const std::string& store) {
     const StoreInfo info = inspect(store, settings.base);
-    const StoreStatistics numbers = statistics(store, settings.base);
-    const std::vector<Reader> readers = readers_of(info, numbers);
+    const StoreStatistics numbers = read_statistics(settings, store);
+    const std::vector<Reader> list = readers_of(info, numbers);
     if (settings.json) {
-        Json list = Json::array();
-        for (const Reader& reader : readers) {
-            list.push_back(to_json(reader));
+        Json json = Json::array();
+        for (const Reader& reader : list) {
+            json.push_back(to_json(reader));
         }
         print_json({{"store", store},
                     {"generation", info.generation},
                     {"epoch", info.epoch},
                     {"held_bytes", numbers.limbo_parked_bytes},
                     {"peak_readers", numbers.peak_readers},
-                    {"readers", std::move(list)}});
+                    {"readers", std::move(json)}});
         return;
     }
     using enum Table::Align;
@@ -38,22 +38,29 @@ void show(const Settings& settings, const std::string& store) {
                  {"GENERATION"},
                  {"FOR", right},
                  {"HOLDS BACK", right}});
-    for (const Reader& reader : readers) {
+    for (const Reader& reader : list) {
         table.add({std::to_string(reader.pid), reader.command, std::to_string(reader.epoch),
                    std::to_string(reader.behind), reader.old ? "older" : "recent",
                    reader.age ? duration_text(*reader.age) : "-",
                    reader.held_bytes ? size_text(*reader.held_bytes, settings.bytes) : "-"});
     }
-    if (!readers.empty()) {
+    if (!list.empty()) {
         table.print();
     }
-    write_line(std::to_string(readers.size()) + (readers.size() == 1 ? " reader" : " readers") +
+    write_line(std::to_string(list.size()) + (list.size() == 1 ? " reader" : " readers") +
                " at epoch " + std::to_string(info.epoch) + ", generation " +
                std::to_string(info.generation) + "; " +
                size_text(numbers.limbo_parked_bytes, settings.bytes) + " held back");
 }
 
 }  // namespace
+
+StoreStatistics read_statistics(const Settings& settings, const std::string& store) {
+    const std::uint64_t count = readers(store, settings.base).size();
+    StoreStatistics result = statistics(store, settings.base);
+    result.readers = count;
+    return result;
+}
 
 std::vector<Reader> readers_of(const StoreInfo& info, const StoreStatistics& statistics) {
     std::vector<Reader> readers;

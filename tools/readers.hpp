@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "console.hpp"
 #include "json.hpp"
 
 namespace strata::tools {
@@ -23,6 +24,9 @@ struct Reader {
     /// Memory that waits for it; known if no other reader is behind.
     std::optional<std::uint64_t> held_bytes{};
 };
+
+/// statistics(), without the snapshot that it takes itself among the readers.
+StoreStatistics read_statistics(const Settings& settings, const std::string& store);
 
 /// The readers, oldest pin first.
 std::vector<Reader> readers_of(const StoreInfo& info, const StoreStatistics& statistics);

@@ -93,7 +93,7 @@ Sample Sampler::take() {
     Sample sample;
     try {
         const StoreInfo info = inspect(store_, settings_.base);
-        sample.numbers = statistics(store_, settings_.base);
+        sample.numbers = read_statistics(settings_, store_);
         sample.readers = readers_of(info, sample.numbers);
     } catch (const Error& error) {  // it may be created anew while we look
         sample.trouble = error.what();

@@ -163,7 +163,7 @@ private:
                      {"LAYERS", right},
                      {"LIVE", right},
                      {"FILE", right},
-                     {"LIVE OF FILE, FILE OF LARGEST"}});
+                     {"LIVE # IN FILE #."}});
         const int room = std::max(0, until - line_ - 1);
         const int last = std::max(0, static_cast<int>(regions.size()) - room);
         first_ = std::min(first_, last);

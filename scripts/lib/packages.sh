@@ -4,7 +4,8 @@
 # missing. With everything there it only asks dpkg, so it is quick and works offline.
 
 declare -A packages=(
-    [build]="g++ cmake ninja-build libboost-dev libcereal-dev libxxhash-dev"
+    [build]="g++ cmake ninja-build libboost-dev libcereal-dev libxxhash-dev libcli11-dev nlohmann-json3-dev
+        libncurses-dev"
     [test]="doctest-dev pkg-config tmux"
     [demo]="wordnet-base"
     [clang]="clang"
