@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real file system that is full: a small tmpfs of the test's own. Needs root.
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <optional>
+#include <sched.h>
+#include <string>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <doctest/doctest.h>
+
+#include "tests/skip.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/temp_store.hpp"
+#include <strata/strata.hpp>
+
+using namespace strata;
+using namespace strata::test;
+
+namespace {
+
+constexpr std::uint64_t page = 4096;
+
+bool own_mounts() {
+    return ::unshare(CLONE_NEWNS) == 0 &&
+           ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
+bool may_mount() {
+    Child child = Child::start([](const Channel&) { STRATA_REQUIRE(own_mounts()); });
+    return child.join().empty();
+}
+
+/// A tmpfs over `path`, for this process alone.
+void mount_tmpfs(const std::filesystem::path& path, const std::string& options) {
+    if (!own_mounts() || ::mount("none", path.c_str(), "tmpfs", 0, options.c_str()) != 0) {
+        fail_errno("mount a tmpfs");
+    }
+}
+
+/// A file that takes all of the space but some.
+class Ballast {
+public:
+    explicit Ballast(const std::filesystem::path& directory)
+        : path_(directory / "ballast"), fd_(::open(path_.c_str(), O_RDWR | O_CREAT, 0600)) {
+        STRATA_REQUIRE(fd_ >= 0);
+    }
+    Ballast(const Ballast&) = delete;
+    Ballast& operator=(const Ballast&) = delete;
+    ~Ballast() {
+        ::close(fd_);
+        ::unlink(path_.c_str());
+    }
+
+    void leave(std::uint64_t free_pages) {
+        while (::posix_fallocate(fd_, static_cast<off_t>(bytes_), page) == 0) {
+            bytes_ += page;
+        }
+        STRATA_REQUIRE(bytes_ >= free_pages * page);
+        bytes_ -= free_pages * page;
+        STRATA_REQUIRE_EQ(::ftruncate(fd_, static_cast<off_t>(bytes_)), 0);
+    }
+    void leave_all() {
+        bytes_ = 0;
+        STRATA_REQUIRE_EQ(::ftruncate(fd_, 0), 0);
+    }
+
+private:
+    std::filesystem::path path_;
+    int fd_;
+    std::uint64_t bytes_ = 0;
+};
+
+std::size_t entries(const std::filesystem::path& directory) {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(directory), {}));
+}
+
+std::string text_of(std::uint64_t layer, std::uint64_t version) {
+    return payload_of(layer, version, 100 + (layer * 37 + version * 11) % 3000);
+}
+
+/// Runs `body` in a process that has a tmpfs of its own over the store's base directory.
+template <class Body>
+void on_tmpfs(const std::string& options, Body body) {
+    STRATA_SKIP_UNLESS_ROOT();
+    STRATA_SKIP_IF(!may_mount(), "no mount namespaces to be had");
+    const TempStore temp;
+    Child child = Child::start([&](const Channel&) {
+        mount_tmpfs(temp.base(), options);
+        body(temp);
+    });
+    CHECK(child.join() == "");
+}
+
+}  // namespace
+
+TEST_CASE("creating a store on a full file system fails with no_space and leaves nothing") {
+    on_tmpfs("size=1m", [](const TempStore& temp) {
+        Ballast ballast(temp.base());
+        int refused = 0;
+        int created = 0;
+        for (std::uint64_t free_pages = 0; free_pages < 40; ++free_pages) {
+            ballast.leave(free_pages);
+            const auto error = error_of([&] { (void)temp.create(); });
+            if (error) {
+                ++refused;
+                STRATA_REQUIRE_EQ(to_string(error->code()), "no_space");
+                STRATA_REQUIRE_EQ(error->errno_value(), ENOSPC);
+                STRATA_REQUIRE(!error->path().empty());
+                STRATA_REQUIRE_EQ(entries(temp.base()), 1U);  // the ballast
+                STRATA_REQUIRE_EQ(code_of([&] { (void)temp.attach(); }), "store_not_found");
+            } else {
+                ++created;
+                remove_store(temp.name(), temp.base());
+            }
+        }
+        STRATA_REQUIRE(refused > 10);
+        STRATA_REQUIRE(created > 10);
+    });
+}
+
+TEST_CASE("a file system without free inodes: no_space, and nothing half-made is left") {
+    // The root directory and the ballast take two; a store of one dimension takes four.
+    for (int inodes = 2; inodes < 6; ++inodes) {
+        on_tmpfs("size=4m,nr_inodes=" + std::to_string(inodes), [&](const TempStore& temp) {
+            const auto error = error_of([&] {
+                Producer producer = temp.create();
+                STRATA_REQUIRE_EQ(code_of([&] {
+                                      publish(producer, {1, 1}, "x");
+                                  }),
+                                  inodes < 5 ? "no_space" : "no error");
+                STRATA_REQUIRE_EQ(producer.generation(), inodes < 5 ? 1U : 2U);
+                STRATA_REQUIRE_EQ(temp.attach().snapshot().layer_count(), inodes < 5 ? 0U : 1U);
+            });
+            if (error) {
+                STRATA_REQUIRE_EQ(to_string(error->code()), "no_space");
+                STRATA_REQUIRE_EQ(entries(temp.base()), 0U);
+            }
+            STRATA_REQUIRE_EQ(error.has_value(), inodes < 4);
+        });
+    }
+}
+
+TEST_CASE("a store that fills its file system fails with no_space, loses nothing, and goes on") {
+    on_tmpfs("size=1m", [](const TempStore& temp) {
+        Ballast ballast(temp.base());
+        for (const std::uint64_t free_pages : {40, 41, 47, 64, 100, 150}) {
+            ballast.leave(free_pages);
+            Producer producer = temp.create();
+            Consumer consumer = temp.attach();
+            Batch batch = producer.batch();
+            // Each layer in a dimension of its own or in one of two large ones: files are added,
+            // and files grow.
+            std::uint64_t layer = 0;
+            std::optional<Error> error;
+            const auto id_of = [](std::uint64_t number) {
+                return number % 8 == 0 ? LayerId{static_cast<Dimension>(100 + number / 32), number}
+                                       : LayerId{static_cast<Dimension>(number % 2), number};
+            };
+            for (; !error; ++layer) {
+                STRATA_REQUIRE(layer < 10'000);
+                error = error_of([&] {
+                    batch.put(id_of(layer), text_of(layer, 1));
+                    batch.crystallize();
+                });
+            }
+            --layer;
+            STRATA_REQUIRE_EQ(to_string(error->code()), "no_space");
+            STRATA_REQUIRE_EQ(producer.generation(), layer + 1);
+            const auto check = [&](std::uint64_t count) {
+                const Snapshot snapshot = consumer.snapshot();
+                STRATA_REQUIRE_EQ(snapshot.layer_count(), count);
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    const Layer found = snapshot.get(id_of(i));
+                    STRATA_REQUIRE(found.text() == text_of(i, 1));
+                    STRATA_REQUIRE(found.verify());
+                }
+            };
+            check(layer);
+            // Nothing is in the files that the producer does not count.
+            STRATA_REQUIRE_EQ(temp.allocated_bytes(), producer.stats().committed_bytes);
+
+            // Erasing, which needs a little memory before it gives some back, may not succeed; it
+            // must not do harm.
+            batch.clear();
+            (void)code_of([&] {
+                batch.erase(id_of(1));
+                batch.crystallize();
+                batch.put(id_of(1), text_of(1, 1));
+                batch.crystallize();
+            });
+            const Generation now = producer.generation();
+
+            ballast.leave_all();
+            if (!consumer.snapshot().find(id_of(1))) {
+                batch.clear();
+                batch.put(id_of(1), text_of(1, 1));
+                batch.crystallize();
+            }
+            batch.clear();
+            for (std::uint64_t i = 0; i < 20; ++i) {
+                batch.put(id_of(layer + i), text_of(layer + i, 1));
+            }
+            STRATA_REQUIRE(batch.crystallize() > now);
+            check(layer + 20);
+
+            // The files can be taken over as they are.
+            { const Producer gone = std::move(producer); }
+            Producer next = temp.open();
+            check(layer + 20);
+            STRATA_REQUIRE_EQ(temp.allocated_bytes(), next.stats().committed_bytes);
+            { const Producer gone = std::move(next); }
+            remove_store(temp.name(), temp.base());
+            STRATA_REQUIRE_EQ(entries(temp.base()), 1U);
+        }
+    });
+}
+
+TEST_CASE("the batch that found no space succeeds unchanged when there is some") {
+    on_tmpfs("size=1m", [](const TempStore& temp) {
+        Ballast ballast(temp.base());
+        ballast.leave(60);
+        Producer producer = temp.create();
+        publish(producer, {1, 1}, "first");
+        Batch batch = producer.batch();
+        std::uint64_t layer = 0;
+        while (code_of([&] { batch.put({1, 100 + layer}, text_of(layer, 1)); }) == "no error") {
+            ++layer;
+        }
+        STRATA_REQUIRE(layer > 10);
+        STRATA_REQUIRE_EQ(batch.size(), layer);
+        STRATA_REQUIRE_EQ(producer.generation(), 2U);
+        ballast.leave_all();
+        for (const std::uint64_t last = layer + 10; layer < last; ++layer) {
+            batch.put({1, 100 + layer}, text_of(layer, 1));
+        }
+        STRATA_REQUIRE_EQ(batch.crystallize(), 3U);
+        const Snapshot snapshot = temp.attach().snapshot();
+        STRATA_REQUIRE_EQ(snapshot.layer_count(), layer + 1);
+        for (std::uint64_t i = 0; i < layer; ++i) {
+            STRATA_REQUIRE(snapshot.get({1, 100 + i}).text() == text_of(i, 1));
+        }
+    });
+}
+
+TEST_CASE("memory given back by trim is asked for again, and its absence is an error") {
+    on_tmpfs("size=1m", [](const TempStore& temp) {
+        Producer producer = temp.create();
+        Batch batch = producer.batch();
+        for (std::uint64_t layer = 0; layer < 100; ++layer) {
+            batch.put({1, layer}, text_of(layer, 1));
+        }
+        batch.crystallize();
+        for (std::uint64_t layer = 0; layer < 100; ++layer) {
+            batch.erase({1, layer});
+        }
+        batch.crystallize();
+        STRATA_REQUIRE(producer.trim() > 0);
+        Ballast ballast(temp.base());
+        ballast.leave(2);
+        std::uint64_t layer = 0;
+        std::string code = "no error";
+        for (; layer < 100 && code == "no error"; ++layer) {
+            code = code_of([&] { publish(producer, {1, layer}, text_of(layer, 2)); });
+        }
+        STRATA_REQUIRE_EQ(code, "no_space");
+        ballast.leave_all();
+        for (--layer; layer < 100; ++layer) {
+            publish(producer, {1, layer}, text_of(layer, 2));
+        }
+        const Snapshot snapshot = temp.attach().snapshot();
+        for (std::uint64_t i = 0; i < 100; ++i) {
+            STRATA_REQUIRE(snapshot.get({1, i}).text() == text_of(i, 2));
+        }
+    });
+}
