@@ -382,12 +382,13 @@ void Store::Commit::publish() noexcept {
     published = true;
     ipc::ControlCells& cells = *store.control_.at<ipc::ControlCells>(ipc::cells_offset);
     auto* const history = store.control_.at<std::uint64_t>(ipc::history_offset);
-    if (store.retain_ > 0) {
-        ipc::store_release(history[generation % ipc::history_slots], root_offset);
-    }
     // Release; partner: the acquire load of `root` in Session::open_view. From here on everybody
     // sees the new generation whole.
     ipc::store_release(cells.root, root_offset);
+    if (store.retain_ > 0) {
+        // After the root: nobody may ask for a generation by number before it is published.
+        ipc::store_release(history[generation % ipc::history_slots], root_offset);
+    }
     // Release; partner: the acquire loads of `generation` in Session::take and Session::wait. After
     // the root, so that who sees the number finds its root.
     ipc::store_release(cells.generation, generation);

@@ -182,11 +182,12 @@ void Store::recover() {
         retire_unreachable(*region);
     }
     retire_leftover_files();
-    // A producer that died between its last two stores left the number behind the root.
+    // A producer that died between its last two stores left the number behind the root; one that died
+    // just after them has not woken anybody.
     if (ipc::load_relaxed(cells.generation) != root_.generation) {
         ipc::store_release(cells.generation, root_.generation);
-        ipc::os::futex_wake(ipc::futex_word(cells.generation));
     }
+    ipc::os::futex_wake(ipc::futex_word(cells.generation));
     generation_.store(root_.generation, std::memory_order_release);
     reclaim_locked();  // nobody else has this object yet
 }

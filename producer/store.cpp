@@ -61,8 +61,10 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
           control_file_.path(), ipc::round_up(control_file_.status().size_bytes, ipc::page_bytes),
           control_file_.identity().control_max_bytes, budget_, true, operation("open")) {
     control_.keep_file = true;
-    recover();
+    // Before anything is reclaimed: a lock of our own keeps the file's lock list from being empty, so
+    // that every look at it takes the kernel's lock (docs/reclamation.md, C10).
     ipc::announce_life(control_.file().get(), ipc::os::process_id());
+    recover();
     register_hook();
     publish_tables(started_at_ns_);  // nobody else has this object yet
 }
