@@ -3,6 +3,7 @@
 // restarting producer end in a typed error or find nothing; they never crash, hang or read beyond.
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -114,12 +115,13 @@ Reading read_everything(const Snapshot& snapshot, Dimension dimension = 1) {
     };
     for (std::size_t i = 0; i < ids.size(); ++i) {
         const Layer single = snapshot.find(ids[i]);
-        CHECK(single.data() == layers[i].data());
-        CHECK(single.size() == layers[i].size());
+        // The hot path may take a damaged word for a layer (inside the file); never the reverse.
+        CHECK((!layers[i] || layers[i].data() == single.data()));
         touch(single);
         result.found += single ? 1 : 0;
         const std::string code = code_of([&] { snapshot.get(ids[i]); });
-        CHECK((code == "no error") == static_cast<bool>(single));
+        CHECK((code != "no error" || single.data() == layers[i].data()));
+        CHECK((code != "no error" || single));
         if (code != "no error" && code != "layer_not_found") result.get = code;
     }
     result.scan = code_of([&] {
@@ -306,7 +308,7 @@ TEST_CASE("children outside the file, or of no kind, are corrupt or absent") {
             ipc::entry_offset(root) + (ipc::entry_kind(root) == EntryKind::bitmap_node ? 8 : 0);
         bytes.write(first, child);  // instead of the node of the layers 0 to 63
         const Reading reading = read_store(store);
-        CHECK(reading.found == 36);
+        CHECK(reading.found >= 36);  // of the other node
         CHECK(open_code(store) == "corrupt");
     }
 }
@@ -398,6 +400,25 @@ TEST_CASE("a directory that has a dimension under another's number is corrupt") 
     CHECK_FALSE(snapshot.find({1, 1}));
     CHECK(code_of([&] { snapshot.get({9, 1}); }) == "corrupt");
     CHECK(open_code(store) == "corrupt");
+}
+
+TEST_CASE("an entry word with bits that mean nothing is corrupt to a restarting producer") {
+    for (const bool in_directory : {false, true}) {
+        for (const unsigned bit : {2U, 3U, 5U, 45U}) {
+            CAPTURE(in_directory);
+            CAPTURE(bit);
+            const SpoiledStore store;
+            const std::uint64_t flip = std::uint64_t{1} << bit;
+            if (in_directory) {
+                store.control().forge_root([&](ipc::RootRecord& root) { root.directory ^= flip; });
+            } else {
+                store.control().forge_record(
+                    [&](ipc::DimensionRecord& record) { record.index ^= flip; });
+            }
+            CHECK(open_code(store) == "corrupt");
+            read_store(store);
+        }
+    }
 }
 
 TEST_CASE("a root out of range, or with impossible numbers and a right checksum, is refused") {
@@ -548,9 +569,10 @@ TEST_CASE(
         sound[path.string()] = test::contents_of(path);
     }
     const std::uint64_t record_offset = store.control().record_offset();
-    std::random_device device;
-    const std::uint64_t seed = device();
-    INFO("seed " << seed);
+    const char* const given = std::getenv("STRATA_TEST_SEED");
+    const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10)
+                                                : std::uint64_t{std::random_device()()};
+    MESSAGE("STRATA_TEST_SEED=" << seed);  // now: a crash must name it, too
     std::mt19937_64 random(seed);
     std::size_t opened = 0;
     for (int round = 0; round < 300; ++round) {
@@ -609,7 +631,6 @@ TEST_CASE(
             producer.trim();
         });
     }
-    MESSAGE("seed " << seed << ": " << opened << " of 300 were accepted by the producer");
     CHECK(opened > 0);
     CHECK(opened < 300);
 }
