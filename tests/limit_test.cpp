@@ -261,7 +261,8 @@ TEST_CASE(
         batch.crystallize();
         batch.erase({1, 1});
         batch.crystallize();
-        producer.trim();  // a hole in the middle, never written memory elsewhere
+        producer.trim();  // a hole in the middle; below, memory at the end that nobody writes to
+        publish(producer, {1, 5}, payload_of(1, 5, 1'200'000));
         publish(producer, {2, 1}, "x");
         CHECK(producer.stats().committed_bytes == store.allocated_bytes());
     }
@@ -278,7 +279,7 @@ TEST_CASE(
         producer.trim();
         CHECK(producer.stats().committed_bytes == store.allocated_bytes());
     }
-    CHECK(store.allocated_bytes() < 2'300'000);
+    CHECK(store.allocated_bytes() < 3'500'000);
 }
 
 TEST_CASE("the smallest limit that create accepts holds a dimension with a layer") {
