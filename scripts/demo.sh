@@ -9,8 +9,8 @@
 set -euo pipefail
 
 wordnet=/usr/share/wordnet
-other_uid=65534 # nobody
-patience_s=60   # for any one step; all of them together take a few seconds
+other_uid=65534                          # nobody
+patience_s=${STRATA_DEMO_PATIENCE_S:-60} # for any one step; all together take a few seconds
 
 usage() {
     echo "demo: $*" >&2
