@@ -76,6 +76,15 @@ std::vector<EpochRange> pinned_epochs(int control, std::uint64_t last) {
     return ranges;
 }
 
+void wait_until_unpinned(int control, const EpochRange& range) noexcept {
+    const std::uint64_t start = first_byte(range.first);
+    const std::uint64_t length = first_byte(range.last + 1) - start;
+    // Nobody pins an epoch that is over anew, so holding the lock for a moment is in nobody's way.
+    if (os::wait_lock(control, os::LockType::exclusive, start, length) == 0) {
+        os::set_lock(control, os::LockType::unlock, start, length);
+    }
+}
+
 bool announce_life(int control, std::int64_t pid) noexcept {
     return os::set_lock(control, os::LockType::exclusive,
                         life_lock_base + static_cast<std::uint64_t>(pid), 1) == 0;

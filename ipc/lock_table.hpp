@@ -36,6 +36,9 @@ void unlock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept;
 bool no_pins_up_to(int control, std::uint64_t last) noexcept;
 /// All pinned epochs up to `last`, ascending and disjoint. Call after no_pins_up_to said no.
 std::vector<EpochRange> pinned_epochs(int control, std::uint64_t last);
+/// Sleeps in the kernel until nobody pins any of these (old) epochs. `control`: a writable
+/// description used for nothing else.
+void wait_until_unpinned(int control, const EpochRange& range) noexcept;
 /// Marks this process as the living producer. False if the mark could not be set.
 bool announce_life(int control, std::int64_t pid) noexcept;
 

@@ -141,19 +141,22 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
     }
     BatchDimension& target = touch(id.dimension);
     const bool first_use = !target.region;
-    Region& region = region_of(target);
     std::uint64_t offset = 0;
     try {
         ops_.reserve(ops_.size() + 1 > ops_.capacity() ? ops_.capacity() * 2 + 1 : 0);
-        offset = store_.allocate(
-            region, layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
-            options.alignment, operation);
+        do {  // again if the dimension has moved on to another region
+            offset = store_.allocate(
+                region_of(target),
+                layer_allocation_bytes(payload_bytes, metadata_bytes, options.alignment),
+                options.alignment, operation);
+        } while (offset == 0);
     } catch (...) {
         if (first_use) {  // what was refused must not add its dimension
             target.region.reset();
         }
         throw;
     }
+    Region& region = *target.region;
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
     const LayerHeader header{.layer = id.layer,
                              .payload_bytes = payload_bytes,
@@ -198,6 +201,10 @@ BatchDimension& BatchState::touch(Dimension number) {
 }
 
 Region& BatchState::region_of(BatchDimension& dimension, const DimensionOptions& options) {
+    if (dimension.region && dimension.region->moved()) {
+        dimension.former.push_back(std::move(dimension.region));
+        dimension.region.reset();
+    }
     if (!dimension.region) {
         dimension.region = dimension.remove ? store_.new_region(dimension.number, options)
                                             : store_.region_for(dimension.number, options);
@@ -250,6 +257,7 @@ void BatchState::remove_dimension(Dimension number) {
     });
     target = {.number = number,
               .region = nullptr,
+              .former = {},
               .touched = true,
               .remove = true,
               .add = false,
@@ -293,6 +301,85 @@ void BatchState::settle() {
     sorted_ = true;
 }
 
+void BatchState::follow_moves() {
+    for (BatchDimension& dimension : dimensions_) {
+        const bool moved = dimension.region && dimension.region->moved();
+        if (!dimension.touched || (!moved && dimension.former.empty())) {
+            continue;
+        }
+        const std::shared_ptr<Region> to = store_.published_region(dimension.number);
+        if (!to || to->moved()) {
+            ipc::fail(Errc::dimension_not_found, "crystallize", store_.name(),
+                      "dimension " + std::to_string(dimension.number) +
+                          " was removed since the batch was begun",
+                      "clear the batch and prepare it anew");
+        }
+        if (moved) {
+            dimension.former.push_back(dimension.region);
+            dimension.region = to;
+        }
+        for (BatchOp& op : ops_) {
+            if (op.id.dimension != dimension.number || op.region == nullptr ||
+                op.region == to.get()) {
+                continue;
+            }
+            const std::uint64_t header = store_.copy_layer(*op.region, op.header, *to);
+            if (header == 0) {
+                throw Error({.code = Errc::limit_exceeded,
+                             .operation = ipc::operation_on("crystallize", store_.name()),
+                             .path = to->path(),
+                             .detail = "the dimension moved on to another file, which has no room "
+                                       "for what this batch has put into the old one",
+                             .hint = "raise the limit, or clear the batch and prepare it anew",
+                             .needed = op.region->block_bytes(
+                                 op.header - (op.region->at<LayerHeader>(op.header)->alignment -
+                                              ipc::block_unit)),
+                             .limit = store_.budget().limit(),
+                             .current = store_.budget().used()});
+            }
+            free_op(op);
+            op.region = to.get();
+            op.header = header;
+        }
+        dimension.former.clear();
+    }
+}
+
+void BatchState::begin_relocation(const std::shared_ptr<Region>& from,
+                                  const std::shared_ptr<Region>& to) {
+    relocated_from_ = from;
+    ops_.reserve(from->published.layers);
+    left_behind_.reserve(from->published.layers);
+    dimensions_.push_back({.number = from->dimension,
+                           .region = to,
+                           .touched = true,
+                           .remove = true,
+                           .add = true,
+                           .name = from->published.name});
+    dimension_changes_ = 1;
+}
+
+bool BatchState::relocate_layer(std::uint64_t layer, std::uint64_t header) {
+    Region& to = *dimensions_.front().region;
+    const std::uint64_t copy = store_.copy_layer(*relocated_from_, header, to);
+    if (copy == 0) {
+        return false;
+    }
+    ops_.push_back({{relocated_from_->dimension, layer}, copy, &to, false, false});
+    const std::uint64_t alignment = relocated_from_->at<LayerHeader>(header)->alignment;
+    left_behind_.push_back({relocated_from_.get(), header - (alignment - ipc::block_unit), 0, 0});
+    return true;
+}
+
+std::vector<CommitTrail::Block> BatchState::left_behind() const {
+    std::vector<CommitTrail::Block> blocks = left_behind_;
+    if (relocated_from_) {
+        const std::lock_guard hold(*relocated_from_);
+        relocated_from_->fill_facts_held(std::span(blocks));
+    }
+    return blocks;
+}
+
 void BatchState::free_op(const BatchOp& op) noexcept {
     if (op.region != nullptr) {
         const std::uint64_t alignment = op.region->at<LayerHeader>(op.header)->alignment;
@@ -318,6 +405,7 @@ void BatchState::forget() noexcept {
     for (BatchDimension& dimension : dimensions_) {
         dimension.touched = dimension.remove = dimension.add = false;
         dimension.name.clear();
+        dimension.former.clear();
     }
     dimension_changes_ = 0;
     sorted_ = true;

@@ -29,6 +29,7 @@ struct BatchOp {
 struct BatchDimension {
     Dimension number = 0;
     std::shared_ptr<Region> region{};  // where its puts go; null: none yet
+    std::vector<std::shared_ptr<Region>> former{};  // that it has moved on from meanwhile
     bool touched = false;              // else only remembered for its region, from an earlier use
     bool remove = false;               // removed before anything else in this batch happens to it
     bool add = false;
@@ -64,6 +65,18 @@ public:
     std::vector<BatchOp>& ops() noexcept { return ops_; }
     /// Ascending by number.
     std::vector<BatchDimension>& dimensions() noexcept { return dimensions_; }
+    /// Copies blocks in regions that were moved on from to their successors. Commit mutex held.
+    /// Throws dimension_not_found, limit_exceeded.
+    void follow_moves();
+
+    // For moving a dimension to another region: Store::relocate.
+    void begin_relocation(const std::shared_ptr<Region>& from, const std::shared_ptr<Region>& to);
+    /// The next layer in ascending order. False: no room.
+    bool relocate_layer(std::uint64_t layer, std::uint64_t header);
+    bool relocates() const noexcept { return relocated_from_ != nullptr; }
+    /// Blocks of the old region that become unreachable, with bytes and births.
+    std::vector<CommitTrail::Block> left_behind() const;
+
     /// After publishing: the blocks are the store's now.
     void forget() noexcept;
 
@@ -77,6 +90,8 @@ private:
     std::vector<BatchDimension> dimensions_;
     std::size_t dimension_changes_ = 0;
     bool sorted_ = true;
+    std::shared_ptr<Region> relocated_from_;
+    std::vector<CommitTrail::Block> left_behind_;
 };
 
 /// Bytes of the allocation for a layer's block.

@@ -92,9 +92,22 @@ Generation Store::commit(BatchState& batch) {
     batch.settle();
     const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
+    try {
+        return commit_locked(batch);
+    } catch (const Error& error) {
+        const bool no_room = error.code() == Errc::limit_exceeded || error.code() == Errc::no_space;
+        if (!no_room || !move_on(error.path())) {
+            throw;
+        }
+    }
+    return commit_locked(batch);
+}
+
+Generation Store::commit_locked(BatchState& batch) {
     if (batch.size() == 0) {
         return root_.generation;
     }
+    batch.follow_moves();
     {
         Commit commit(*this, batch);
         commit.apply_dimensions();
@@ -102,6 +115,8 @@ Generation Store::commit(BatchState& batch) {
             batch.clear();
             return root_.generation;
         }
+        const auto left_behind = batch.left_behind();
+        trail_.retired.insert(trail_.retired.end(), left_behind.begin(), left_behind.end());
         commit.write_directory();
         commit.write_root();
         commit.prepare_retiring();
@@ -111,7 +126,10 @@ Generation Store::commit(BatchState& batch) {
     // Worth the two system calls when a good part of the store could be reused.
     const std::uint64_t worth = std::clamp<std::uint64_t>(
         std::min(root_.live_bytes / 16, budget_.limit() / 32), 64 << 10, 16 << 20);
-    if (limbo_.fresh_bytes() >= worth) {
+    const std::int64_t patience_ns = options_.slow_readers.max_age.count() / 4;
+    const bool look_at_readers = patience_ns > 0 && limbo_.bytes() > 0 &&
+                                 root_.published_at_ns - last_reclaim_ns_ > patience_ns;
+    if (limbo_.fresh_bytes() >= worth || look_at_readers) {
         reclaim_locked();
     }
     publish_statistics(root_.published_at_ns);
@@ -247,7 +265,9 @@ void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops)
         std::uint64_t entry = 0;
         if (op.header != 0) {
             auto* const header = region.at<ipc::LayerHeader>(op.header);
-            header->generation = generation;
+            if (!batch.relocates()) {  // a layer that only moves stays what it is
+                header->generation = generation;
+            }
             entry = ipc::layer_entry(op.header, header->payload_bytes, header->alignment);
             changed.state.live_bytes += BlockAllocator::rounded_bytes(
                 layer_allocation_bytes(header->payload_bytes, header->metadata_bytes,

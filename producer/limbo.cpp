@@ -30,6 +30,15 @@ void Limbo::add(const Retired& block) noexcept {
     fresh_bytes_ += block.bytes;
 }
 
+std::uint64_t Limbo::held_by(const ipc::EpochRange& range) const noexcept {
+    std::uint64_t bytes = 0;
+    for (auto it = parked_.lower_bound(range.first); it != parked_.end() && it->first <= range.last;
+         ++it) {
+        bytes += it->second.bytes;
+    }
+    return bytes;
+}
+
 void Limbo::collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
                     std::vector<Retired>& freed) {
     // Blocks whose holder let go are looked at again.
@@ -41,11 +50,11 @@ void Limbo::collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
             ++it;
             continue;
         }
-        reserve(it->second.size());
-        for (const Retired& block : it->second) {
+        reserve(it->second.blocks.size());
+        for (const Retired& block : it->second.blocks) {
             add(block);
-            parked_bytes_ -= block.bytes;
         }
+        parked_bytes_ -= it->second.bytes;
         it = parked_.erase(it);
     }
     freed.reserve(freed.size() + fresh_.size());
@@ -57,7 +66,9 @@ void Limbo::collect(std::uint64_t last, std::span<const ipc::EpochRange> pinned,
             fresh_[kept++] = block;
         } else if (is_pinned(pinned, block.birth, block.tag, holder)) {
             try {
-                parked_[holder].push_back(block);
+                Parked& parked = parked_[holder];
+                parked.blocks.push_back(block);
+                parked.bytes += block.bytes;
                 fresh_bytes_ -= block.bytes;
                 parked_bytes_ += block.bytes;
             } catch (const std::bad_alloc&) {

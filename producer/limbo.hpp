@@ -36,6 +36,9 @@ public:
     std::uint64_t fresh_bytes() const noexcept { return fresh_bytes_; }
     std::uint64_t parked_bytes() const noexcept { return parked_bytes_; }
 
+    /// Bytes whose oldest holder pins one of these epochs.
+    std::uint64_t held_by(const ipc::EpochRange& range) const noexcept;
+
     /// Sorts out what `pinned` (ascending, disjoint) does not protect; gives it to `freed`. Blocks
     /// tagged after `last` stay. Each block is looked at once when it is new and once for each pin
     /// that held it and went.
@@ -44,8 +47,11 @@ public:
 
 private:
     std::vector<Retired> fresh_;
-    std::map<std::uint64_t, std::vector<Retired>>
-        parked_;  // by the first epoch of a pin that holds them
+    struct Parked {
+        std::vector<Retired> blocks;
+        std::uint64_t bytes = 0;
+    };
+    std::map<std::uint64_t, Parked> parked_;  // by the first epoch of a pin that holds them
     std::uint64_t fresh_bytes_ = 0;
     std::uint64_t parked_bytes_ = 0;
 };

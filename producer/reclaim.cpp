@@ -2,7 +2,6 @@
 // Giving retired blocks back. The claims that this rests on are in docs/reclamation.md.
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/failure.hpp"
@@ -52,6 +51,7 @@ std::uint64_t Store::reclaim_locked() {
     // After the blocks: a file that is free has no block left in limbo, for every pin that holds
     // one of its blocks holds the file as well.
     bytes += free_files(last, pinned);
+    find_slow_readers(pinned, last_reclaim_ns_);
 
     // Those who only keep a pin for their next snapshot let go when asked. Asked again only when
     // that may help: there are other pins than last time, or they hold back considerably more.
@@ -100,15 +100,20 @@ void Store::remove_retired(RetiredFile& file) {
 }
 
 // Called when an allocation failed for want of memory. Reclaims; gives idle readers a moment to let
-// go of their pins; takes memory from regions that do not need it.
+// go of their pins, and slow ones as long as the policy says; takes memory from regions that do not
+// need it.
 bool Store::make_room(std::uint64_t bytes) {
+    using Clock = std::chrono::steady_clock;
+    constexpr std::chrono::milliseconds idle_patience(10);
+    const SlowReaderOptions& slow = options_.slow_readers;
+    const auto deadline =
+        Clock::now() + (slow.policy == SlowReaderPolicy::wait ? std::max(slow.wait, idle_patience)
+                                                              : idle_patience);
     std::uint64_t freed = reclaim_locked();
-    // The kernel has no wait with a timeout for a lock to go, so this looks again a few times.
-    constexpr int patience = 20;
-    for (int i = 0; i < patience && freed < bytes && limbo_.bytes() > 0; ++i) {
+    while (freed < bytes && !last_pins_.empty() && Clock::now() < deadline) {
         ipc::os::futex_wake(
             ipc::futex_word(control_.at<ipc::ControlCells>(ipc::cells_offset)->epoch));
-        std::this_thread::sleep_for(std::chrono::microseconds(500));
+        pin_waiter_.wait_any(directory_.directory.get(), last_pins_, deadline);
         freed += reclaim_locked();
     }
     const std::uint64_t trimmed = trim_locked(ipc::page_bytes);
@@ -130,6 +135,11 @@ std::uint64_t Store::trim_locked(std::uint64_t min_bytes) {
     for (const auto& [dimension, region] : published_) {
         if (region) {
             bytes += region->trim(min_bytes);
+        }
+    }
+    for (const RetiredFile& file : retired_files_) {
+        if (file.region) {
+            bytes += file.region->trim(min_bytes);
         }
     }
     return bytes;

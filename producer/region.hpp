@@ -139,6 +139,9 @@ public:
     /// True while a dimension of the current generation lies in it.
     bool in_use() const noexcept { return in_use_.load(std::memory_order_acquire); }
     void set_in_use(bool used) noexcept { in_use_.store(used, std::memory_order_release); }
+    /// True once the dimension's layers were copied to another region.
+    bool moved() const noexcept { return moved_.load(std::memory_order_acquire); }
+    void set_moved() noexcept { moved_.store(true, std::memory_order_release); }
 
 private:
     bool grow(std::uint64_t needed, Reserve reserve, Allocation& result);
@@ -156,6 +159,7 @@ private:
     std::uint64_t committed_bytes_ = 0;  // counted in the budget
     std::vector<Extent> unsettled_holes_;
     std::atomic<bool> in_use_{false};
+    std::atomic<bool> moved_{false};
 };
 
 }  // namespace strata::producer_impl

@@ -123,6 +123,7 @@ void Store::publish_statistics(std::int64_t now_ns) noexcept {
 // Since when each pin is older than the current epoch. Called by each reclaim.
 void Store::note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns) {
     ++reclaims_;
+    last_reclaim_ns_ = now_ns;
     std::erase_if(pins_since_, [&](const auto& entry) {
         return std::none_of(pinned.begin(), pinned.end(), [&](const ipc::EpochRange& range) {
             return range.first == entry.first;
@@ -175,6 +176,23 @@ void Store::check_warning() noexcept {
         options_.on_memory_warning({.committed_bytes = used,
                                     .memory_limit = budget_.limit(),
                                     .threshold_bytes = threshold});
+    }
+}
+
+void Store::deliver_notices() noexcept {
+    if (options_.on_memory_warning) {
+        check_warning();
+    }
+    if (slow_waiting_.load(std::memory_order_relaxed)) {
+        std::vector<SlowReader> found;
+        {
+            const std::lock_guard lock(commit_mutex_);
+            found.swap(slow_notices_);
+            slow_waiting_.store(false, std::memory_order_relaxed);
+        }
+        for (const SlowReader& reader : found) {
+            options_.slow_readers.on_slow_reader(reader);
+        }
     }
 }
 

@@ -228,6 +228,15 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
         const Notices notices(*this);
         const std::lock_guard lock(commit_mutex_);
         if (attempt == 2 || !make_room(result.needed)) {
+            if (!region.moved() && move_on(region.path())) {
+                if (region.moved()) {
+                    return 0;
+                }
+                continue;  // another dimension did: there may be room now
+            }
+            if (region.moved()) {
+                return 0;
+            }
             allocation_failures_.fetch_add(1, std::memory_order_relaxed);
             publish_counters(ipc::os::realtime_ns());
             fail_allocation(region, result, bytes, operation(what));

@@ -23,6 +23,7 @@
 #include "producer/index_writer.hpp"
 #include "producer/limbo.hpp"
 #include "producer/memory_budget.hpp"
+#include "producer/pin_waiter.hpp"
 #include "producer/producer_lock.hpp"
 #include "producer/proto_registry.hpp"
 #include "producer/region.hpp"
@@ -73,9 +74,16 @@ public:
     std::shared_ptr<Region> new_region(Dimension dimension, const DimensionOptions& options = {},
                                        bool mutex_held = false);
     /// Room for a block; reclaims and trims before giving up. Throws Error. Offset of the
-    /// allocation.
+    /// allocation; 0: the region's dimension has moved on to another region, ask for room there.
     std::uint64_t allocate(Region& region, std::uint64_t bytes, std::uint64_t alignment,
                            std::string_view operation);
+    /// Copies a layer's block to another region, without making room. Offset of its header, or 0.
+    std::uint64_t copy_layer(const Region& from, std::uint64_t header, Region& to);
+    /// The region of a published dimension, or null. Commit mutex held.
+    std::shared_ptr<Region> published_region(Dimension dimension) const {
+        const auto found = published_.find(dimension);
+        return found != published_.end() ? found->second : nullptr;
+    }
     void free_block(Region& region, std::uint64_t offset) noexcept;
     Generation commit(BatchState& batch);
     /// Throws Error{wrong_process} in a forked child.
@@ -100,6 +108,7 @@ private:
     std::string operation(std::string_view what) const {
         return ipc::operation_on(what, directory_.name);
     }
+    Generation commit_locked(BatchState& batch);
     /// Tries hard to make room; mutex held. True if anything became free.
     bool make_room(std::uint64_t bytes);
     [[noreturn]] void fail_allocation(const Region& region, const Region::Allocation& refusal,
@@ -115,6 +124,11 @@ private:
     void recover_dimension(const ipc::DimensionRecord& record, std::uint64_t record_offset);
     void retire_leftover_files();
     void retire_unreachable(Region& region);
+
+    // Slow readers: relocate.cpp. Commit mutex held.
+    bool relocate(const std::shared_ptr<Region>& old);
+    bool move_on(const std::string& wanted);
+    void find_slow_readers(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns);
 
     // Statistics: statistics.cpp. Commit mutex held, but for the warning.
     ipc::ControlStats& control_stats() noexcept;
@@ -139,11 +153,7 @@ private:
     private:
         Store& store_;
     };
-    void deliver_notices() noexcept {
-        if (options_.on_memory_warning) {
-            check_warning();
-        }
-    }
+    void deliver_notices() noexcept;
 
     void child_after_fork() noexcept override;
 
@@ -186,6 +196,10 @@ private:
     std::uint64_t relocations_ = 0;
     std::uint64_t peak_readers_ = 0;
     std::map<std::uint64_t, PinNote> pins_since_;  // by epoch
+    std::int64_t last_reclaim_ns_ = 0;
+    std::vector<SlowReader> slow_notices_;  // found, not yet told
+    std::atomic<bool> slow_waiting_{false};
+    PinWaiter pin_waiter_;
     std::atomic<bool> warned_{false};
 
     ProtoRegistry protos_;

@@ -12,6 +12,7 @@
 
 #include "strata/batch.hpp"
 #include "strata/proto_dimension.hpp"
+#include "strata/slow_reader.hpp"
 #include "strata/store.hpp"
 #include "strata/types.hpp"
 
@@ -51,6 +52,8 @@ struct ProducerOptions {
     /// was below. In the thread whose put, commit or other call noticed it, without any lock: it may
     /// raise the limit. Must not throw.
     std::function<void(const MemoryWarning&)> on_memory_warning{};
+    /// Readers that hold on to old snapshots.
+    SlowReaderOptions slow_readers{};
 };
 
 /// Counters of one producer since it opened the store, and the state of the store. In bytes where
