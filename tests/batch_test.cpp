@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -155,9 +156,10 @@ TEST_CASE("a payload lies at the alignment that was asked for") {
     const TempStore store;
     Producer producer = store.create();
     Batch batch = producer.batch();
+    constexpr std::size_t sizes[] = {0, 1, 100, 5000};
     std::uint64_t number = 0;
     for (std::size_t alignment = 64; alignment <= 4096; alignment *= 2) {
-        for (const std::size_t size : {0, 1, 100, 5000}) {
+        for (const std::size_t size : sizes) {
             batch.put({1, number}, payload_of(number, 0, size),
                       {.keywords = {"a", "b"}, .alignment = alignment});
             ++number;
@@ -167,7 +169,7 @@ TEST_CASE("a payload lies at the alignment that was asked for") {
     const Snapshot snapshot = store.attach().snapshot();
     number = 0;
     for (std::size_t alignment = 64; alignment <= 4096; alignment *= 2) {
-        for (const std::size_t size : {0, 1, 100, 5000}) {
+        for (const std::size_t size : sizes) {
             const Layer layer = snapshot.get({1, number});
             CHECK(aligned(layer, alignment));
             CHECK(layer.text() == payload_of(number, 0, size));
@@ -175,7 +177,7 @@ TEST_CASE("a payload lies at the alignment that was asked for") {
             ++number;
         }
     }
-    for (const std::size_t wrong : {0, 1, 32, 96, 8192}) {
+    for (const std::size_t wrong : std::initializer_list<std::size_t>{0, 1, 32, 96, 8192}) {
         CHECK(code_of([&] { batch.put({1, 0}, "x", {.alignment = wrong}); }) == "invalid_argument");
     }
     CHECK(batch.empty());

@@ -347,10 +347,10 @@ TEST_CASE("a directory that is forged, shared or contains itself is corrupt") {
     const auto with_directory = [](auto make) {
         const SpoiledStore store;
         ControlEditor control(store.path());
-        const auto [entry, levels] = make(control);
+        const std::pair<std::uint64_t, std::uint32_t> directory = make(control);
         control.forge_root([&](ipc::RootRecord& root) {
-            root.directory = entry;
-            root.directory_levels = levels;
+            root.directory = directory.first;
+            root.directory_levels = directory.second;
         });
         const Reading reading = read_store(store);
         CHECK(reading.found == 0);

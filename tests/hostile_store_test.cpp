@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -208,7 +209,7 @@ TEST_CASE("a link or a directory planted as lock file does not make a producer o
 }
 
 TEST_CASE("a control file that is too short is truncated, wherever it ends") {
-    for (const std::uint64_t bytes : {0, 1, 127, 128, 4095}) {
+    for (const std::uint64_t bytes : std::initializer_list<std::uint64_t>{0, 1, 127, 128, 4095}) {
         const LeftStore store;
         FileEditor(store.control()).truncate(bytes);
         CHECK(attach_code(store) == "truncated");
@@ -330,7 +331,8 @@ TEST_CASE("a region file that is missing, cut off, another kind of file or anoth
     };
     using Header = ipc::RegionHeader;
     CHECK(damage("missing", [](const LeftStore& s) { fs::remove(s.region()); }) == "corrupt");
-    for (const std::uint64_t bytes : {0, 64, 4095, 4096, 8192, 65535}) {
+    for (const std::uint64_t bytes :
+         std::initializer_list<std::uint64_t>{0, 64, 4095, 4096, 8192, 65535}) {
         CHECK(damage("cut off", [&](const LeftStore& s) {
                   FileEditor(s.region()).truncate(bytes);
               }) == "truncated");

@@ -34,10 +34,10 @@ inline constexpr std::size_t max_dimension_name_bytes = 55;
 inline constexpr std::size_t max_layer_name_bytes = 4096;
 
 inline namespace literals {
-/// Binary sizes: `280_MiB`.
-consteval std::uint64_t operator""_KiB(unsigned long long n) { return std::uint64_t{n} << 10; }
-consteval std::uint64_t operator""_MiB(unsigned long long n) { return std::uint64_t{n} << 20; }
-consteval std::uint64_t operator""_GiB(unsigned long long n) { return std::uint64_t{n} << 30; }
+/// Binary sizes: `280_MiB`. (Not consteval: Clang 14 emits calls of such operators in some places.)
+constexpr std::uint64_t operator""_KiB(unsigned long long n) { return std::uint64_t{n} << 10; }
+constexpr std::uint64_t operator""_MiB(unsigned long long n) { return std::uint64_t{n} << 20; }
+constexpr std::uint64_t operator""_GiB(unsigned long long n) { return std::uint64_t{n} << 30; }
 }  // namespace literals
 
 }  // namespace strata
