@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// strata_bench [--quick] [--rounds N] [--json FILE] [--base DIRECTORY] [--command TEXT] [--list]
-//              [NAME...]
+// strata_bench [--quick] [--rounds N] [--json FILE] [--base DIRECTORY] [--command TEXT]
+//              [--software TEXT] [--list] [NAME...]
 // Runs the rows whose names start with a NAME. Exit codes: 0 done (budgets may be missed), 1 a
 // contestant returned wrong bytes or something failed, 2 wrong usage.
 #include <cstdio>
@@ -57,6 +57,8 @@ int main(int argc, char** argv) {
             options.json = argv[++i];
         } else if (argument == "--base" && has_value) {
             options.base = argv[++i];
+        } else if (argument == "--software" && has_value) {
+            options.software = argv[++i];
         } else if (argument == "--command" && has_value) {
             options.command = argv[++i];
         } else if (argument.starts_with("-")) {

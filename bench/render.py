@@ -27,6 +27,20 @@ GROUPS = [
     ("kill", "Readers killed at any time"),
     ("growth", "How cost grows"),
 ]
+PEERS = """- **array**: pointers to payloads, each an allocation of its own, indexed by the key; **array of strata's
+  payloads**: the same over strata's shared pages, so that the difference is the memory's, not the index's.
+- **std::unordered_map, absl::flat_hash_map**: from a 64-bit key to such a pointer, reserved beforehand.
+- **LMDB**: MDB_INTEGERKEY, MDB_NOSYNC | MDB_WRITEMAP, the same tmpfs, loaded with MDB_APPEND; readers hold a
+  transaction, or reset and renew it (never begin anew).
+- **Boost.Interprocess map + mutex**: unordered map in a mapped file, interprocess_sharable_mutex taken shared for
+  each look-up, payloads overwritten in place.
+- **SQLite**: rowid table, mmap_size over the whole file, exclusive locking, one prepared statement in one read
+  transaction. **tkrzw**: HashDBM on a memory-mapped file, twice as many buckets as records, RecordProcessor.
+- **Redis**: a Unix socket, no persistence, one request at a time or 64 under way; on the client's core, which is faster
+  here than waking another one.
+- **iceoryx**: loan, publish, take; polling or a WaitSet; RouDi without monitoring.
+- *aged*: after the rounds of single and batched commits, and then 50,000 (quick) or 100,000 + 2 for each layer
+  single overwrites of random layers."""
 LOADED = 0.10  # as in harness/machine.hpp
 
 
@@ -143,7 +157,7 @@ def document(results, made):
                  f"{len(results['rows'])} rows. Absolute figures are too slow; ratios are fairer.", ""]
     text += ["| | |", "|---|---|"]
     text += [f"| {name} | {value} |" for name, value in results["machine"].items()]
-    text += ["", "## Budgets", "", f"{len(missed)} missed.", "",
+    text += ["", "How each contestant is used:", "", PEERS, "", "## Budgets", "", f"{len(missed)} missed.", "",
              "| row | budget | measured | |", "|---|---|---|---|"]
     text += [f"| `{row['name']}` | {budget['text']} | {measured(budget)} | {verdict(budget)} |"
              for row, budget in budgets_of(results)]

@@ -73,8 +73,16 @@ for name in "${names[@]}"; do
 done
 [[ ${#names[@]} -eq 0 || ${#rows[@]} -gt 0 ]] || exit 0
 
+# The versions that the table speaks of.
+software="strata $(git describe --always --dirty 2>/dev/null || echo release)"
+if [[ -n $(command -v dpkg-query) ]]; then
+    read -ra peers <<<"${packages[bench_peers]//$'\n'/ } libboost-dev"
+    software+=$(dpkg-query -W -f ', ${Package} ${Version}' "${peers[@]}" 2>/dev/null || true)
+fi
+
 json=build/bench/results.json
-"$bin/strata_bench" "${options[@]}" --base "$base" --json "$json" --command "${command% }" "${rows[@]}"
+"$bin/strata_bench" "${options[@]}" --base "$base" --json "$json" --command "${command% }" \
+    --software "$software" "${rows[@]}"
 python3 bench/render.py "$json" --summary
 if ((write || (quick == 0 && ${#names[@]} == 0))); then
     python3 bench/render.py "$json" --write docs

@@ -74,6 +74,7 @@ void Context::write_json() const {
     for (const auto& [name, value] : machine_) {
         json.member(name, value);
     }
+    json.member("software", options_.software);
     json.end_object();
     json.member("command", options_.command);
     json.member("rounds", static_cast<double>(options_.rounds));

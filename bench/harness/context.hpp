@@ -20,6 +20,7 @@ struct Options {
     std::filesystem::path base{};  ///< a directory on tmpfs: all stores go below it
     std::filesystem::path json{};  ///< empty: no file
     std::string command{};
+    std::string software{};            ///< versions, for the report
     std::vector<std::string> names{};  ///< row names or prefixes of them; empty: all
 };
 

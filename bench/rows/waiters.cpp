@@ -14,7 +14,7 @@ namespace strata::bench {
 namespace {
 
 constexpr Dataset dataset{10'000, 256};
-constexpr std::size_t events = 400;
+constexpr std::size_t events = 200;
 
 /// The sleepers have this long to fall asleep again between two events.
 void pause_for(std::size_t waiters) { usleep(static_cast<useconds_t>(200 + 50 * waiters)); }
