@@ -36,7 +36,9 @@ private:
     static constexpr unsigned top_digits = 16;
 
     void visit(std::uint64_t entry, unsigned levels, std::uint64_t prefix) {
-        constexpr std::uint64_t zero_bits = 0b111100;
+        // Layers keep their alignment in three of these bits.
+        const bool is_layer = ipc::entry_kind(entry) == ipc::EntryKind::layer;
+        const std::uint64_t zero_bits = is_layer ? 0b100000 : 0b111100;
         const std::uint64_t offset = ipc::entry_offset(entry);
         if (ended_) {
             return;
@@ -83,18 +85,20 @@ private:
         }
         for (; remaining != 0 && !ended_; remaining &= remaining - 1) {
             const auto digit = static_cast<unsigned>(std::countr_zero(remaining));
-            if (levels == ipc::max_index_levels && digit >= top_digits) {
-                damage_(offset, std::string_view("an index node leads to keys beyond 64 bits"));
-                return;
-            }
             std::uint64_t child = 0;
             if (!ipc::load_child(index_, entry, digit, child)) {
                 damage_(offset, std::string_view("an index node reaches out of the file"));
                 return;
             }
-            if (child == 0 && !array) {
-                damage_(offset, std::string_view("an index node has an empty entry"));
+            if (child == 0) {
+                if (!array) {
+                    damage_(offset, std::string_view("an index node has an empty entry"));
+                }
                 continue;
+            }
+            if (levels == ipc::max_index_levels && digit >= top_digits) {
+                damage_(offset, std::string_view("an index node leads to keys beyond 64 bits"));
+                return;
             }
             visit(child, levels - 1, (prefix << ipc::index_bits) | digit);
         }

@@ -140,7 +140,7 @@ private:
         // Safe: the walk reports only leaves whose header is inside the readable bytes.
         std::memcpy(&header, index.base + offset, sizeof(header));
         const Layer layer = ipc::layer_at(index, entry);
-        const std::string what = fault_of(layer, header, record, prefix, shift, offset);
+        const std::string what = fault_of(layer, header, record, prefix, shift, entry);
         if (!what.empty()) {
             // Where the index leads to is what a reader would ask for; a lone layer has no path.
             const std::uint64_t number = shift == 0 ? prefix : header.layer;
@@ -167,7 +167,8 @@ private:
     // What is wrong with a layer; empty if nothing is.
     std::string fault_of(const Layer& layer, const ipc::LayerHeader& header,
                          const ipc::DimensionRecord& record, std::uint64_t prefix, unsigned shift,
-                         std::uint64_t offset) const {
+                         std::uint64_t entry) const {
+        const std::uint64_t offset = ipc::entry_offset(entry);
         if (!layer) {
             return "its content reaches out of the file";
         }
@@ -187,7 +188,8 @@ private:
         }
         if (!std::has_single_bit(header.alignment) || header.alignment < ipc::block_unit ||
             header.alignment > ipc::page_bytes ||
-            (offset + sizeof(header)) % header.alignment != 0) {
+            (offset + sizeof(header)) % header.alignment != 0 ||
+            ipc::entry_alignment(entry) != header.alignment) {
             return "it is not aligned to " + std::to_string(header.alignment) + " bytes";
         }
         if (!layer.verify()) {

@@ -69,8 +69,9 @@ inline constexpr std::uint64_t cells_offset = 128;
 ///   | updated_at| generation| committed | live | layers| limbo_fresh | limbo_parked| commits
 ///   320           328          336         344        352       360       368
 ///   | allocations | deallocations| failures | started_at| limit   | warning | history_bytes
-///   376           384       392          400         408           416         424        432 - 511
-///   | retired_file| reclaims| relocations| pin_epoch | pin_since   | peak_rdrs | dimensions| reserved
+///   376           384       392          400         408           416         424        432 -
+///   511 | retired_file| reclaims| relocations| pin_epoch | pin_since   | peak_rdrs | dimensions|
+///   reserved
 struct ControlStats {
     // Written by every commit: two cache lines.
     std::uint64_t updated_at_ns;  // CLOCK_REALTIME
@@ -92,7 +93,7 @@ struct ControlStats {
     std::uint64_t retired_file_bytes;
     std::uint64_t reclaims;
     std::uint64_t relocations;
-    std::uint64_t oldest_pinned_epoch;  // at the last reclaim; 0: none
+    std::uint64_t oldest_pinned_epoch;     // at the last reclaim; 0: none
     std::uint64_t oldest_pinned_since_ns;  // when the epoch moved on from it; CLOCK_REALTIME
     std::uint64_t peak_readers;
     std::uint64_t dimensions;

@@ -231,8 +231,8 @@ int replace_file(const std::string& path, const std::string& content, std::uint3
     }
     int error = 0;
     for (std::size_t done = 0; error == 0 && done < content.size();) {
-        const ssize_t n =
-            retry([&] { return ::write(file.get(), content.data() + done, content.size() - done); });
+        const ssize_t n = retry(
+            [&] { return ::write(file.get(), content.data() + done, content.size() - done); });
         error = n < 0 ? errno : 0;
         done += n < 0 ? 0 : static_cast<std::size_t>(n);
     }

@@ -28,10 +28,10 @@ struct BatchOp {
 /// What a batch does to one dimension as a whole.
 struct BatchDimension {
     Dimension number = 0;
-    std::shared_ptr<Region> region{};  // where its puts go; null: none yet
+    std::shared_ptr<Region> region{};               // where its puts go; null: none yet
     std::vector<std::shared_ptr<Region>> former{};  // that it has moved on from meanwhile
-    bool touched = false;              // else only remembered for its region, from an earlier use
-    bool remove = false;               // removed before anything else in this batch happens to it
+    bool touched = false;  // else only remembered for its region, from an earlier use
+    bool remove = false;   // removed before anything else in this batch happens to it
     bool add = false;
     std::string name{};  // new name; empty: as it is
 };

@@ -263,8 +263,7 @@ std::uint64_t BlockAllocator::free(std::uint64_t offset) noexcept {
     const std::size_t index = span->size_class;
     const SizeClass& size_class = size_classes[index];
     ClassState& state = classes_[index];
-    requested_[pool_of_class[index]] -=
-        size_class.block_bytes - span->infos()[place.index].slack();
+    requested_[pool_of_class[index]] -= size_class.block_bytes - span->infos()[place.index].slack();
     --state.used_blocks;
     if (span->free_blocks == 0) {
         state.partial.insert(slab_number(*span));

@@ -182,8 +182,8 @@ void Store::recover() {
         retire_unreachable(*region);
     }
     retire_leftover_files();
-    // A producer that died between its last two stores left the number behind the root; one that died
-    // just after them has not woken anybody.
+    // A producer that died between its last two stores left the number behind the root; one that
+    // died just after them has not woken anybody.
     if (ipc::load_relaxed(cells.generation) != root_.generation) {
         ipc::store_release(cells.generation, root_.generation);
     }

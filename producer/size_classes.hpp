@@ -104,8 +104,8 @@ constexpr std::size_t class_for(std::uint64_t bytes, std::uint64_t alignment) {
 // The pools that statistics tell of: blocks of up to 4, 16, 64 and 256 KiB, and larger ones. The
 // first two are slabs, the others runs of pages.
 inline constexpr std::size_t pool_count = 5;
-inline constexpr std::array<std::uint64_t, pool_count> pool_limits = {
-    4 << 10, 16 << 10, 64 << 10, 256 << 10, 0};  // 0: none
+inline constexpr std::array<std::uint64_t, pool_count> pool_limits = {4 << 10, 16 << 10, 64 << 10,
+                                                                      256 << 10, 0};  // 0: none
 static_assert(pool_limits[1] == largest_class_bytes);
 
 constexpr std::size_t pool_of_bytes(std::uint64_t bytes) {

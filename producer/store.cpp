@@ -61,8 +61,8 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
           control_file_.path(), ipc::round_up(control_file_.status().size_bytes, ipc::page_bytes),
           control_file_.identity().control_max_bytes, budget_, true, operation("open")) {
     control_.keep_file = true;
-    // Before anything is reclaimed: a lock of our own keeps the file's lock list from being empty, so
-    // that every look at it takes the kernel's lock (docs/reclamation.md, C10).
+    // Before anything is reclaimed: a lock of our own keeps the file's lock list from being empty,
+    // so that every look at it takes the kernel's lock (docs/reclamation.md, C10).
     ipc::announce_life(control_.file().get(), ipc::os::process_id());
     recover();
     register_hook();
@@ -219,6 +219,7 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
                               std::string_view what) {
     // Read before the region's lock: at worst older than the truth, which only holds blocks longer.
     const std::uint64_t birth = epoch_.load(std::memory_order_relaxed);
+    bool moved_on = false;
     for (int attempt = 0;; ++attempt) {
         const Region::Allocation result = region.allocate(bytes, alignment, birth, Reserve::keep);
         if (result.refusal == Region::Refusal::none) {
@@ -227,15 +228,15 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
         }
         const Notices notices(*this);
         const std::lock_guard lock(commit_mutex_);
-        if (attempt == 2 || !make_room(result.needed)) {
-            if (!region.moved() && move_on(region.path())) {
+        if (region.moved()) {
+            return 0;  // another thread's doing
+        }
+        if (attempt >= 2 || !make_room(result.needed)) {
+            if (!std::exchange(moved_on, true) && move_on(region.path())) {
                 if (region.moved()) {
                     return 0;
                 }
                 continue;  // another dimension did: there may be room now
-            }
-            if (region.moved()) {
-                return 0;
             }
             allocation_failures_.fetch_add(1, std::memory_order_relaxed);
             publish_counters(ipc::os::realtime_ns());

@@ -103,8 +103,8 @@ std::string bash_script(const CLI::App& app) {
     std::string options;
     for (const CLI::App* command : app.get_subcommands({})) {
         commands += (commands.empty() ? "" : " ") + command->get_name();
-        options += "        " + command->get_name() + ") options=\"" + words_of(*command) + " " +
-                   words_of(app) + "\" ;;\n";
+        options += "        " + command->get_name() + ") options=\"" + words_of(*command) +
+                   " --base --json --bytes\" ;;\n";
     }
     std::string script(bash_template);
     fill_in(script, "@COMMANDS@", commands);

@@ -26,10 +26,7 @@ void check_store(const std::string& name, const DoctorPlaces& places, Findings& 
         const auto foreign = std::count_if(
             info.files.begin(), info.files.end(),
             [](const StoreFile& file) { return file.kind == StoreFile::Kind::foreign; });
-        if ((info.mode & 0002U) != 0) {
-            findings.push_back({Level::problem, check, "everybody may write to its directory",
-                                "find out who did that; chmod o-w " + info.path.string()});
-        } else if (foreign > 0) {
+        if (foreign > 0) {
             findings.push_back({Level::warning, check,
                                 std::to_string(foreign) + " files in it are not the store's",
                                 "they keep it from being removed; move them elsewhere"});

@@ -69,7 +69,7 @@ public:
         line_ = 0;
         if (!sample.trouble.empty()) {
             put(printable("strata top: " + store_), A_BOLD);
-            put(printable(sample.trouble), COLOR_PAIR(slow_colours));
+            put_wrapped(printable(sample.trouble), COLOR_PAIR(slow_colours));
             put("waiting for it; q ends");
             refresh();
             return;
@@ -107,6 +107,21 @@ private:
             attron(static_cast<int>(attributes));
             mvaddnstr(line_++, 0, shortened(text, static_cast<std::size_t>(COLS)).c_str(), -1);
             attroff(static_cast<int>(attributes));
+        }
+    }
+
+    void put_wrapped(std::string_view text, attr_t attributes) {
+        const auto width = static_cast<std::size_t>(std::max(COLS, 10));
+        while (!text.empty()) {
+            // At the last blank that leaves the line full enough, else anywhere.
+            std::size_t end = std::min(width, text.size());
+            if (const std::size_t blank = text.rfind(' ', end);
+                end < text.size() && blank != std::string_view::npos && blank > width / 2) {
+                end = blank;
+            }
+            put(std::string(text.substr(0, end)), attributes);
+            text.remove_prefix(
+                std::min(text.size(), end + (end < text.size() && text[end] == ' ')));
         }
     }
 

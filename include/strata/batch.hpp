@@ -31,9 +31,10 @@ struct LayerOptions {
 
 /// How a dimension is to be. Sizes are those of its region file and are fixed when it is added.
 struct DimensionOptions {
-    std::string_view name{};          ///< at most 55 bytes; empty: the default name
-    std::uint64_t initial_bytes = 0;  ///< memory at the start; 0: ProducerOptions' (64 KiB at least)
-    std::uint64_t max_bytes = 0;      ///< that it may grow to; 0: the store's region_max_bytes
+    std::string_view name{};  ///< at most 55 bytes; empty: the default name
+    std::uint64_t initial_bytes =
+        0;                        ///< memory at the start; 0: ProducerOptions' (64 KiB at least)
+    std::uint64_t max_bytes = 0;  ///< that it may grow to; 0: the store's region_max_bytes
 };
 
 /// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is
@@ -104,7 +105,8 @@ public:
     /// it. Throws invalid_argument, limit_exceeded, no_space.
     void add_dimension(Dimension dimension, std::string_view name = {});
     /// As above, with sizes of its own. Throws dimension_exists if the dimension is there already
-    /// (or was put into by this batch) with another max_bytes; its initial_bytes do not matter then.
+    /// (or was put into by this batch) with another max_bytes; its initial_bytes do not matter
+    /// then.
     void add_dimension(Dimension dimension, const DimensionOptions& options);
     /// Adds those of the core dimensions D01 to D14 that are not there yet, under their names; all
     /// with the same sizes (`name` is not used). About 50 microseconds each.

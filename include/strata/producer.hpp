@@ -48,9 +48,9 @@ struct ProducerOptions {
     bool replace = false;
     /// Share of the memory limit from which on the store counts as nearly full; 0 to 1.
     double warning_threshold = 0.75;
-    /// Called once each time that the committed memory passes the threshold, and again only after it
-    /// was below. In the thread whose put, commit or other call noticed it, without any lock: it may
-    /// raise the limit. Must not throw.
+    /// Called once each time that the committed memory passes the threshold, and again only after
+    /// it was below. In the thread whose put, commit or other call noticed it, without any lock: it
+    /// may raise the limit. Must not throw.
     std::function<void(const MemoryWarning&)> on_memory_warning{};
     /// Readers that hold on to old snapshots.
     SlowReaderOptions slow_readers{};
@@ -100,13 +100,15 @@ public:
     /// A new, empty batch.
     Batch batch();
 
-    /// Publishes the core dimensions D01 to D14, as far as they are not there yet, in one generation.
+    /// Publishes the core dimensions D01 to D14, as far as they are not there yet, in one
+    /// generation.
     Generation add_core_dimensions(const DimensionOptions& sizes = {});
     /// Publishes one dimension if it is not there yet. Consumers map it when they first touch it.
     Generation add_dimension(Dimension dimension, const DimensionOptions& options = {});
 
     /// The proto-dimension of that number: a new, empty one, or the one that was made before and
-    /// neither crystallized as a whole nor discarded (then `name` is not used). Nobody else sees it.
+    /// neither crystallized as a whole nor discarded (then `name` is not used). Nobody else sees
+    /// it.
     ProtoDimension proto_dimension(Dimension dimension, std::string_view name = {});
     /// All of them, ascending by number.
     std::vector<ProtoInfo> proto_dimensions() const;
