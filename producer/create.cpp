@@ -11,6 +11,7 @@
 #include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/lock_table.hpp"
 #include "producer/region.hpp"
 #include "producer/remove.hpp"
 
@@ -78,8 +79,8 @@ private:
     bool done_ = false;
 };
 
-void write_control(int directory, const ProducerOptions& options, std::string_view operation,
-                   const std::string& path) {
+ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
+                                  std::string_view operation, const std::string& path) {
     using producer_impl::Region;
     auto file = ipc::os::create_file(directory, ipc::control_file_name, ipc::file_mode);
     int error = file.error;
@@ -127,6 +128,8 @@ void write_control(int directory, const ProducerOptions& options, std::string_vi
     ipc::store_release(cells.epoch, 1);
     ipc::store_release(cells.root, offset);
     ipc::store_release(cells.generation, 1);
+    ipc::announce_life(file.value.get(), ipc::os::process_id());
+    return std::move(file.value);
 }
 
 }  // namespace
@@ -197,8 +200,8 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
         ipc::fail_errno(directory.error, operation, staged_path, "cannot open what was just made");
     }
     ProducerLock lock = ProducerLock::create(directory.value.get(), operation, staged_path);
-    write_control(directory.value.get(), options, operation,
-                  staged_path + "/" + ipc::control_file_name);
+    ipc::FileDescriptor control = write_control(directory.value.get(), options, operation,
+                                                staged_path + "/" + ipc::control_file_name);
 
     int error = EEXIST;
     if (!exists) {
@@ -227,7 +230,7 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
     }
     staging.done();
     return {ipc::open_store_directory(options.base_path, name, own_files(), operation),
-            std::move(lock)};
+            std::move(lock), std::move(control)};
 }
 
 }  // namespace producer_impl

@@ -13,6 +13,8 @@ namespace strata::producer_impl {
 struct CreatedStore {
     ipc::StoreDirectory directory;
     ProducerLock lock;
+    /// Of control.mmap, writable, with the sign of life on it: the store is alive when it appears.
+    ipc::FileDescriptor control;
 };
 
 /// Builds an empty store under a hidden name and renames it into place. Throws store_exists,

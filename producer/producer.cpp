@@ -17,7 +17,8 @@ namespace {
 
 std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& options) {
     auto made = producer_impl::create_store(name, options);
-    return std::make_shared<Store>(std::move(made.directory), std::move(made.lock), options);
+    return std::make_shared<Store>(std::move(made.directory), std::move(made.lock), options,
+                                   std::move(made.control));
 }
 
 std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {

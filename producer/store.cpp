@@ -40,7 +40,8 @@ std::uint64_t whole_pages(const ipc::FileDescriptor& file, std::uint64_t bytes,
 
 }  // namespace
 
-Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options)
+Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options,
+             ipc::FileDescriptor control)
     : directory_(std::move(directory)),
       path_(directory_.path),
       lock_(std::move(lock)),
@@ -53,7 +54,8 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
               // Counted first: the region gives back what it finds to be holes.
               budget_.take_existing(
                   ipc::round_up(control_file_.status().size_bytes, ipc::page_bytes));
-              ipc::FileDescriptor file = open_control(directory_, operation("open"));
+              ipc::FileDescriptor file =
+                  control ? std::move(control) : open_control(directory_, operation("open"));
               whole_pages(file, control_file_.status().size_bytes, operation("open"),
                           control_file_.path());
               return file;

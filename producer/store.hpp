@@ -52,7 +52,9 @@ struct RetiredFile {
 class Store final : private ipc::ForkHook {
 public:
     /// Takes over an existing store; `lock` is held. Rebuilds the allocators from the root.
-    Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options);
+    /// `control`: the writable control file, if it is open already (a new store's).
+    Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOptions& options,
+          ipc::FileDescriptor control = {});
     ~Store();
 
     const std::string& name() const noexcept { return directory_.name; }
