@@ -52,8 +52,10 @@ void check_against_scan(const ContextIndex& index, const std::vector<std::string
         REQUIRE(index.count_keyword(word) == expected.size());
     }
     const double infinity = std::numeric_limits<double>::infinity();
-    for (const auto& [low, high] : {std::pair(-infinity, infinity), std::pair(1.0, 2.0),
-                                    std::pair(3.0, 3.0), std::pair(5.0, 4.0)}) {
+    for (const auto& bounds : {std::pair(-infinity, infinity), std::pair(1.0, 2.0),
+                               std::pair(3.0, 3.0), std::pair(5.0, 4.0)}) {
+        const double low = bounds.first;
+        const double high = bounds.second;
         const auto expected = scan(snapshot, index.dimension(), [&](const Layer& layer) {
             return layer.frequency() >= low && layer.frequency() <= high;
         });

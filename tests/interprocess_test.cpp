@@ -68,7 +68,7 @@ TEST_CASE("interprocess: a map of vectors is read in place by a consumer") {
     CHECK(found->second.back() == doctest::Approx(49.5));
     CHECK(view.find<Table>("no such object") == nullptr);
     CHECK_THROWS_AS(View(snapshot.get({1, 2})), strata::Error);
-    CHECK_THROWS_AS(View(strata::Layer()), strata::Error);
+    CHECK_THROWS_AS(View{strata::Layer{}}, strata::Error);
 }
 
 TEST_CASE("interprocess: a builder that is full says so and can still be published") {

@@ -112,8 +112,12 @@ struct Family {
 
     static Family start(const TempStore& temp, Descriptors descriptors) {
         adopt_orphans();
-        auto [ours, theirs] = Channel::pair();
-        auto [reasons, reporting] = Channel::pair();
+        auto sides = Channel::pair();
+        auto& ours = sides.first;
+        auto& theirs = sides.second;
+        auto reports = Channel::pair();
+        auto& reasons = reports.first;
+        auto& reporting = reports.second;
         Child parent = Child::start([&, descriptors](const Channel& channel) {
             Consumer consumer = temp.attach();
             Snapshot held = consumer.snapshot();
@@ -256,8 +260,12 @@ TEST_CASE("a forked child that never looks at the store holds nothing back") {
     Producer producer = temp.create();
     publish_until(producer, 100);
     adopt_orphans();
-    auto [ours, theirs] = Channel::pair();
-    auto [reasons, reporting] = Channel::pair();
+    auto sides = Channel::pair();
+    auto& ours = sides.first;
+    auto& theirs = sides.second;
+    auto reports = Channel::pair();
+    auto& reasons = reports.first;
+    auto& reporting = reports.second;
     Child parent = Child::start([&](const Channel& channel) {
         Consumer consumer = temp.attach();
         for (int i = 0; i < 3; ++i) {  // dropped again: only a pin for the next one is left
@@ -387,8 +395,12 @@ TEST_CASE("a dead producer's store is free although a child of it lives on") {
     const TempStore temp;
     adopt_orphans();
     for (const Fate fate : {Fate::ends, Fate::is_killed}) {
-        auto [ours, theirs] = Channel::pair();
-        auto [reasons, reporting] = Channel::pair();
+        auto sides = Channel::pair();
+        auto& ours = sides.first;
+        auto& theirs = sides.second;
+        auto reports = Channel::pair();
+        auto& reasons = reports.first;
+        auto& reporting = reports.second;
         Child owner = Child::start([&](const Channel& channel) {
             Producer producer = Producer::open_or_create(temp.name(), temp.producer_options());
             oracle.publish(producer);
