@@ -218,6 +218,7 @@ TEST_CASE("the limit can be raised and lowered, but not below what is in use") {
     CHECK(producer.stats().memory_limit == 16_MiB);
     const auto error = error_of([&] { producer.set_memory_limit(2_MiB); });
     REQUIRE(error);
+    CHECK(error->code() == Errc::limit_exceeded);
     CHECK(error->needed() > 3'000'000);
     CHECK(error->limit() == 2_MiB);
     CHECK(producer.memory_limit() == 16_MiB);

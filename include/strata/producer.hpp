@@ -116,7 +116,7 @@ public:
     /// The last published generation.
     Generation generation() const noexcept;
     std::uint64_t memory_limit() const noexcept;
-    /// Raises or lowers the limit. Throws invalid_argument if more than `bytes` is in use even
+    /// Raises or lowers the limit. Throws limit_exceeded if more than `bytes` is in use even
     /// after reclaiming and trimming; the limit is unchanged then.
     void set_memory_limit(std::uint64_t bytes);
     ProducerStats stats() const;
