@@ -65,7 +65,7 @@ StoreStatistics statistics(Consumer& consumer) {
     // process count like any other.
     if (const auto file =
             ipc::os::open_read(session.store().directory.get(), ipc::control_file_name)) {
-        result.readers = ipc::count_readers(file.value.get(), result.epoch);
+        result.readers = ipc::count_processes(ipc::pin_holders(file.value.get(), result.epoch));
     }
     result.peak_readers = std::max(result.peak_readers, result.readers);
 

@@ -107,9 +107,9 @@ std::vector<PinHolder> pin_holders(int control, std::uint64_t last) {
     return holders;
 }
 
-std::size_t count_readers(int control, std::uint64_t last) {
+std::size_t count_processes(const std::vector<PinHolder>& holders) {
     std::vector<std::int64_t> pids;
-    for (const PinHolder& holder : pin_holders(control, last)) {
+    for (const PinHolder& holder : holders) {
         pids.push_back(holder.pid);
     }
     std::sort(pids.begin(), pids.end());

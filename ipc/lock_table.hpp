@@ -45,7 +45,7 @@ bool announce_life(int control, std::int64_t pid) noexcept;
 // Anybody with a description of the file.
 std::vector<PinHolder> pin_holders(int control, std::uint64_t last);
 /// Number of processes among them: one may pin several epochs.
-std::size_t count_readers(int control, std::uint64_t last);
+std::size_t count_processes(const std::vector<PinHolder>& holders);
 /// Pid of the living producer, if there is one.
 std::optional<std::int64_t> find_producer(int control) noexcept;
 

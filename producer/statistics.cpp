@@ -94,8 +94,10 @@ void Store::publish_tables(std::int64_t now_ns) {
     store_relaxed(words.relocations, relocations_);
     store_relaxed(words.dimensions, root_.dimensions);
     const std::uint64_t epoch = epoch_.load(std::memory_order_relaxed);
-    peak_readers_ =
-        std::max<std::uint64_t>(peak_readers_, ipc::count_readers(control_.file().get(), epoch));
+    const std::vector<ipc::PinHolder> holders = ipc::pin_holders(control_.file().get(), epoch);
+    peak_readers_ = std::max<std::uint64_t>(peak_readers_, ipc::count_processes(holders));
+    note_oldest_pin(holders.empty() || holders.front().epoch == epoch ? 0 : holders.front().epoch,
+                    now_ns);
     store_relaxed(words.peak_readers, peak_readers_);
     write_memory_stats(control_, ipc::control_memory_offset, root_.generation, now_ns);
     for (const auto& [dimension, region] : published_) {
@@ -132,12 +134,18 @@ void Store::note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_
     for (const ipc::EpochRange& range : pinned) {
         pins_since_.try_emplace(range.first, PinNote{now_ns, false});
     }
+    note_oldest_pin(pinned.empty() ? 0 : pinned.front().first, now_ns);
+    store_relaxed(control_stats().reclaims, reclaims_);
+}
+
+// 0: nobody pins an epoch that is over.
+void Store::note_oldest_pin(std::uint64_t epoch, std::int64_t now_ns) noexcept {
     ipc::ControlStats& words = control_stats();
-    store_relaxed(words.oldest_pinned_epoch, pinned.empty() ? 0 : pinned.front().first);
-    store_relaxed(
-        words.oldest_pinned_since_ns,
-        pinned.empty() ? 0 : static_cast<std::uint64_t>(pins_since_.begin()->second.since_ns));
-    store_relaxed(words.reclaims, reclaims_);
+    const auto known = pins_since_.find(epoch);
+    const std::int64_t since_ns = known != pins_since_.end() ? known->second.since_ns : now_ns;
+    store_relaxed(words.oldest_pinned_epoch, epoch);
+    store_relaxed(words.oldest_pinned_since_ns,
+                  epoch == 0 ? 0 : static_cast<std::uint64_t>(since_ns));
 }
 
 std::uint64_t Store::history_bytes() const noexcept {
@@ -211,7 +219,7 @@ StoreStatistics Store::statistics() {
     result.control =
         ipc::read_memory_stats(*control_.at<ipc::MemoryStats>(ipc::control_memory_offset));
     result.epoch = epoch_.load(std::memory_order_relaxed);
-    result.readers = ipc::count_readers(control_.file().get(), result.epoch);
+    result.readers = ipc::count_processes(ipc::pin_holders(control_.file().get(), result.epoch));
     for (const auto& [dimension, region] : published_) {
         if (region) {
             const Published& state = region->published;

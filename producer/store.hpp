@@ -138,6 +138,7 @@ private:
     void publish_tables(std::int64_t now_ns);
     void publish_statistics(std::int64_t now_ns) noexcept;
     void note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns);
+    void note_oldest_pin(std::uint64_t epoch, std::int64_t now_ns) noexcept;
     std::uint64_t history_bytes() const noexcept;
     std::uint64_t retired_file_bytes() const noexcept;
     std::uint64_t warning_bytes() const noexcept;

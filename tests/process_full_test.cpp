@@ -148,7 +148,7 @@ TEST_CASE("a file system without free inodes: no_space, and nothing half-made is
 TEST_CASE("a store that fills its file system fails with no_space, loses nothing, and goes on") {
     on_tmpfs("size=1m", [](const TempStore& temp) {
         Ballast ballast(temp.base());
-        for (const std::uint64_t free_pages : {40, 41, 47, 64, 100, 150}) {
+        for (const std::uint64_t free_pages : {40U, 41U, 47U, 64U, 100U, 150U}) {
             ballast.leave(free_pages);
             Producer producer = temp.create();
             Consumer consumer = temp.attach();

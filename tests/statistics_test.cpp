@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <sys/stat.h>
@@ -114,7 +114,7 @@ TEST_CASE("statistics: readers, pins and what they hold back") {
     Producer producer = store.create();
     publish(producer, {1, 1}, payload_of(1, 0, 200'000));
     Consumer first = store.attach();
-    const Snapshot old = first.snapshot();
+    std::optional<Snapshot> old = first.snapshot();
     publish(producer, {1, 1}, payload_of(1, 1, 200'000));
     producer.reclaim();
     std::this_thread::sleep_for(2ms);
@@ -130,6 +130,13 @@ TEST_CASE("statistics: readers, pins and what they hold back") {
     s = statistics(store.name(), store.base());
     CHECK(s.readers == 1);  // both pins are of this process
     CHECK(s.limbo_parked_bytes >= 200'000);
+    // Without limbo there is nothing to reclaim, and still the pin is not told of for ever.
+    old.reset();
+    producer.reclaim();
+    s = statistics(producer);
+    CHECK(s.limbo_parked_bytes == 0);
+    CHECK_FALSE(s.oldest_pinned_epoch);
+    CHECK(s.peak_readers == 1);
 }
 
 TEST_CASE("statistics: a removed store is told from an empty one") {
