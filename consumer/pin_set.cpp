@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "ipc/atomic_word.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
@@ -29,7 +30,9 @@ std::uint64_t PinSet::pin_current(std::string_view operation) {
             ipc::fail(Errc::corrupt, operation, control_.path(),
                       "epoch " + std::to_string(epoch) + " is impossible");
         }
+        STRATA_CRASH_POINT("pin.epoch-read");
         const int error = ipc::lock_pin(control_.file().get(), epoch, pid_);
+        STRATA_CRASH_POINT("pin.locked");
         if (error == EAGAIN) {
             // Either the producer is closing that very epoch, so the word has moved, or somebody
             // holds a lock that no producer takes.
@@ -47,6 +50,7 @@ std::uint64_t PinSet::pin_current(std::string_view operation) {
         // Partner: the producer's store of the epoch before its lock attempt. If that attempt came
         // before our lock, the kernel's lock orders the store before this load.
         if (ipc::load_acquire(epoch_word) == epoch) {
+            STRATA_CRASH_POINT("pin.confirmed");
             pins_.push_back({epoch, 1});
             return epoch;
         }
@@ -63,6 +67,7 @@ void PinSet::unpin(std::uint64_t epoch) noexcept {
         ipc::bug("an epoch was unpinned that is not pinned");
     }
     if (--pin->uses == 0) {
+        STRATA_CRASH_POINT("pin.before-unlock");
         pins_.erase(pin);
         if (!shared_with_child_) {
             ipc::unlock_pin(control_.file().get(), epoch, pid_);
@@ -75,6 +80,7 @@ void PinSet::prepare_fork() noexcept {
     if (childs_description_ < 0) {
         return;
     }
+    STRATA_CRASH_POINT("fork.description-made");
     for (const Pin& pin : pins_) {
         // Cannot meet the producer's exclusive attempt: that fails as long as our own pin stands.
         if (ipc::lock_pin(childs_description_, pin.epoch, pid_) != 0) {
@@ -90,6 +96,7 @@ void PinSet::parent_after_fork() noexcept {
         shared_with_child_ = true;
         return;
     }
+    STRATA_CRASH_POINT("fork.in-parent");
     ipc::FileDescriptor(childs_description_).reset();  // the child has its own copy
     childs_description_ = -1;
 }
@@ -101,11 +108,13 @@ void PinSet::child_after_fork() noexcept {
         shared_with_child_ = true;
         return;
     }
+    STRATA_CRASH_POINT("fork.in-child");
     // Also closes the child's share in the parent's description, whose locks are the parent's
     // alone.
     ipc::os::replace_descriptor(childs_description_, control_.file().get());
     childs_description_ = -1;
     shared_with_child_ = false;
+    STRATA_CRASH_POINT("fork.description-replaced");
     for (const Pin& pin : pins_) {  // under its own name, so that people see who reads
         if (ipc::lock_pin(control_.file().get(), pin.epoch, pid_) == 0 && pid_ != parent) {
             ipc::unlock_pin(control_.file().get(), pin.epoch, parent);

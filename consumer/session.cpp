@@ -5,6 +5,7 @@
 #include <bit>
 #include <utility>
 
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 
@@ -226,6 +227,7 @@ View* Session::open_view(OffsetOf offset_of, std::uint32_t flags) {
             // Partner of the loads inside: the producer's release store of the root (or of the
             // history slot); what the record and everything behind it says was written before that.
             const std::uint64_t offset = offset_of();
+            STRATA_CRASH_POINT("view.root-loaded");
             const ipc::RootRecord root = control_.root_at(offset, operation_);
             // The pin is as old as the root only if the epoch stood still: a younger root may reach
             // blocks that were born after the pinned epoch and that the pin does not protect.
@@ -233,6 +235,7 @@ View* Session::open_view(OffsetOf offset_of, std::uint32_t flags) {
                 pins_.unpin(epoch);
                 continue;
             }
+            STRATA_CRASH_POINT("view.epoch-confirmed");
             if (root.layout_generation != regions_layout_) {
                 drop_unused_regions(root.layout_generation);
             }
@@ -345,7 +348,9 @@ void Session::close_unheld(std::vector<View*>& views) noexcept {
 
 // What remains to do when `refs` says closed.
 void Session::finish_close(View* view) noexcept {
+    STRATA_CRASH_POINT("view.before-close");
     pins_.unpin(view->epoch);
+    STRATA_CRASH_POINT("view.unpinned");
     view->regions.clear();
     free_views_.push_back(view);
     --open_views_;
@@ -401,6 +406,7 @@ const TouchedDimension* Session::touch(View& view, Dimension dimension) {
                                                                   *record, trust_, operation_))
                     .first;
     }
+    STRATA_CRASH_POINT("view.region-mapped");
     const ipc::IndexView index = found->second->index_of(*record, operation_);
     if (view.regions.size() > view.mask / 2) {
         ipc::fail(Errc::corrupt, operation_, control_.path(),

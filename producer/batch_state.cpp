@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "ipc/checksum.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 
 namespace strata::producer_impl {
@@ -156,6 +157,7 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
         }
         throw;
     }
+    STRATA_CRASH_POINT("put.allocated");
     Region& region = *target.region;
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
     const LayerHeader header{.layer = id.layer,
@@ -171,6 +173,7 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
     // Safe: the allocation covers header, payload and metadata, and nobody else knows it.
     std::byte* const block = region.at(header_offset);
     std::memcpy(block, &header, sizeof(header));
+    STRATA_CRASH_POINT("put.header-written");
     std::byte* const payload = block + sizeof(header);
     if (metadata_bytes != 0) {
         const std::uint64_t padded = ipc::round_up(payload_bytes, 8);
@@ -299,6 +302,7 @@ void BatchState::settle() {
     }
     ops_.resize(kept);
     sorted_ = true;
+    STRATA_CRASH_POINT("put.settled");
 }
 
 void BatchState::follow_moves() {

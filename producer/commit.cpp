@@ -7,6 +7,7 @@
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "producer/batch_state.hpp"
 #include "producer/store.hpp"
@@ -110,7 +111,9 @@ Generation Store::commit_locked(BatchState& batch) {
     batch.follow_moves();
     {
         Commit commit(*this, batch);
+        STRATA_CRASH_POINT("commit.begin");
         commit.apply_dimensions();
+        STRATA_CRASH_POINT("commit.layers-applied");
         if (commit.changes.empty()) {  // it only removed what was not there
             batch.clear();
             return root_.generation;
@@ -118,10 +121,13 @@ Generation Store::commit_locked(BatchState& batch) {
         const auto left_behind = batch.left_behind();
         trail_.retired.insert(trail_.retired.end(), left_behind.begin(), left_behind.end());
         commit.write_directory();
+        STRATA_CRASH_POINT("commit.directory-written");
         commit.write_root();
+        STRATA_CRASH_POINT("commit.root-written");
         commit.prepare_retiring();
         commit.publish();
     }
+    STRATA_CRASH_POINT("commit.published");
     batch.forget();
     // Worth the two system calls when a good part of the store could be reused.
     const std::uint64_t worth = std::clamp<std::uint64_t>(
@@ -132,6 +138,7 @@ Generation Store::commit_locked(BatchState& batch) {
     if (limbo_.fresh_bytes() >= worth || look_at_readers) {
         reclaim_locked();
     }
+    STRATA_CRASH_POINT("commit.reclaimed");
     publish_statistics(root_.published_at_ns);
     return root_.generation;
 }
@@ -267,6 +274,7 @@ void Store::Commit::apply_layers(Changed& changed, std::span<const BatchOp> ops)
             auto* const header = region.at<ipc::LayerHeader>(op.header);
             if (!batch.relocates()) {  // a layer that only moves stays what it is
                 header->generation = generation;
+                STRATA_CRASH_POINT("commit.layer-stamped");
             }
             entry = ipc::layer_entry(op.header, header->payload_bytes, header->alignment);
             changed.state.live_bytes += BlockAllocator::rounded_bytes(
@@ -315,6 +323,7 @@ void Store::Commit::write_record(Changed& changed) {
     std::memcpy(record.name, changed.state.name.data(), changed.state.name.size());
     record.checksum = ipc::record_checksum(record);
     std::memcpy(store.control_.at(offset), &record, sizeof(record));
+    STRATA_CRASH_POINT("commit.record-written");
     changed.state.record_offset = offset;
     changed.state.generation = generation;
 }
@@ -404,15 +413,20 @@ void Store::Commit::publish() noexcept {
     auto* const history = store.control_.at<std::uint64_t>(ipc::history_offset);
     // Release; partner: the acquire load of `root` in Session::open_view. From here on everybody
     // sees the new generation whole.
+    STRATA_CRASH_POINT("commit.before-root");
     ipc::store_release(cells.root, root_offset);
+    STRATA_CRASH_POINT("commit.root-stored");
     if (store.retain_ > 0) {
         // After the root: nobody may ask for a generation by number before it is published.
         ipc::store_release(history[generation % ipc::history_slots], root_offset);
+        STRATA_CRASH_POINT("commit.history-stored");
     }
     // Release; partner: the acquire loads of `generation` in Session::take and Session::wait. After
     // the root, so that who sees the number finds its root.
     ipc::store_release(cells.generation, generation);
+    STRATA_CRASH_POINT("commit.generation-stored");
     ipc::os::futex_wake(ipc::futex_word(cells.generation));
+    STRATA_CRASH_POINT("commit.woken");
 
     store.root_ = root;
     store.root_offset_ = root_offset;
@@ -466,6 +480,7 @@ void Store::evict_history(Generation oldest) noexcept {
     while (!history_.empty() && history_.front().generation < oldest) {
         HistoryEntry& entry = history_.front();
         ipc::store_release(slots[entry.generation % ipc::history_slots], 0);
+        STRATA_CRASH_POINT("history.slot-cleared");
         for (Retired& block : entry.blocks) {
             block.tag = epoch;
             limbo_.add(block);

@@ -9,6 +9,7 @@
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/lock_table.hpp"
@@ -95,6 +96,7 @@ ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
                               "--shm-size"
                             : "");
     }
+    STRATA_CRASH_POINT("create.control-file");
     const ipc::Mapping mapping(file.value.get(), Region::initial_bytes, ipc::Access::read_write,
                                operation, path);
     auto& identity = *reinterpret_cast<ipc::ControlIdentity*>(mapping.base());
@@ -111,6 +113,7 @@ ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
     identity.created_at_ns = ipc::os::realtime_ns();
     identity.checksum = ipc::record_checksum(identity);
 
+    STRATA_CRASH_POINT("create.identity-written");
     // Generation 1: the empty store. Its root is the first block.
     constexpr std::uint64_t offset = ipc::header_bytes;
     auto& root = *reinterpret_cast<ipc::RootRecord*>(mapping.base() + offset);
@@ -127,7 +130,9 @@ ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
     auto& cells = *reinterpret_cast<ipc::ControlCells*>(mapping.base() + ipc::cells_offset);
     ipc::store_release(cells.epoch, 1);
     ipc::store_release(cells.root, offset);
+    STRATA_CRASH_POINT("create.root-stored");
     ipc::store_release(cells.generation, 1);
+    STRATA_CRASH_POINT("create.before-life");
     ipc::announce_life(file.value.get(), ipc::os::process_id());
     return std::move(file.value);
 }
@@ -194,15 +199,18 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
         ipc::fail_errno(error, operation, staged_path, "cannot make the store's directory",
                         error == EACCES ? "choose a base path that this user may write to" : "");
     }
+    STRATA_CRASH_POINT("create.directory");
     Staging staging(at, staged);
     auto directory = ipc::os::open_directory_at(at, staged);
     if (!directory) {
         ipc::fail_errno(directory.error, operation, staged_path, "cannot open what was just made");
     }
     ProducerLock lock = ProducerLock::create(directory.value.get(), operation, staged_path);
+    STRATA_CRASH_POINT("create.locked");
     ipc::FileDescriptor control = write_control(directory.value.get(), options, operation,
                                                 staged_path + "/" + ipc::control_file_name);
 
+    STRATA_CRASH_POINT("create.before-rename");
     int error = EEXIST;
     if (!exists) {
         error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::no_replace);
@@ -217,6 +225,7 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
         }
         error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::exchange);
         if (error == 0) {
+            STRATA_CRASH_POINT("create.exchanged");
             staging.done();
             remove_and_wake(old, at, staged);  // the old one now bears that name
         }
@@ -228,6 +237,7 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
     if (error != 0) {
         ipc::fail_errno(error, operation, path, "cannot put the new store in its place");
     }
+    STRATA_CRASH_POINT("create.in-place");
     staging.done();
     return {ipc::open_store_directory(options.base_path, name, own_files(), operation),
             std::move(lock), std::move(control)};

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
 
@@ -166,6 +167,7 @@ std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
         const std::uint64_t copy = new_node(bytes);
         auto* const target = region_.at<std::uint64_t>(copy);
         std::memcpy(target, words, bytes);
+        STRATA_CRASH_POINT("index.node-written");
         target[place] = successor;
         retire_node(node);
         return ipc::node_entry(entry_kind(node), copy);
@@ -217,6 +219,7 @@ std::uint64_t IndexWriter::build(const Children& children, unsigned count, bool 
     if (count >= (root ? array_root_from : array_from)) {
         const std::uint64_t offset = new_node(ipc::array_node_bytes);
         std::memcpy(region_.at(offset), children, ipc::array_node_bytes);
+        STRATA_CRASH_POINT("index.array-written");
         return ipc::node_entry(EntryKind::array_node, offset);
     }
     const std::uint64_t offset = new_node(8 + 8 * std::uint64_t{count});

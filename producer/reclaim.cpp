@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "ipc/atomic_word.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 #include "producer/store.hpp"
@@ -28,13 +29,16 @@ std::uint64_t Store::reclaim_locked() {
     const std::uint64_t last = epoch_.load(std::memory_order_relaxed);
     // Before the lock attempt below. Release; partner: the second load of `epoch` in
     // PinSet::pin_current, ordered with this by the kernel's lock on the file's lock list.
+    STRATA_CRASH_POINT("reclaim.begin");
     ipc::store_release(cells.epoch, last + 1);
+    STRATA_CRASH_POINT("reclaim.epoch-stored");
     epoch_.store(last + 1, std::memory_order_relaxed);
 
     std::vector<ipc::EpochRange> pinned;
     if (!ipc::no_pins_up_to(control_.file().get(), last)) {
         pinned = ipc::pinned_epochs(control_.file().get(), last);
     }
+    STRATA_CRASH_POINT("reclaim.pins-known");
     note_pins(pinned, ipc::os::realtime_ns());
     std::vector<Retired> freed;
     limbo_.collect(last, pinned, freed);
@@ -44,6 +48,7 @@ std::uint64_t Store::reclaim_locked() {
             return block.region != first->region;
         });
         bytes += first->region->free_all(std::span(first, end));
+        STRATA_CRASH_POINT("reclaim.freed");
         first->region->settle_holes();
         first = end;
     }
@@ -51,6 +56,7 @@ std::uint64_t Store::reclaim_locked() {
     // After the blocks: a file that is free has no block left in limbo, for every pin that holds
     // one of its blocks holds the file as well.
     bytes += free_files(last, pinned);
+    STRATA_CRASH_POINT("reclaim.files-freed");
     find_slow_readers(pinned, last_reclaim_ns_);
 
     // Those who only keep a pin for their next snapshot let go when asked. Asked again only when
@@ -73,7 +79,9 @@ std::uint64_t Store::free_files(std::uint64_t last, std::span<const ipc::EpochRa
             return false;
         }
         const std::uint64_t before = budget_.used();
+        STRATA_CRASH_POINT("reclaim.before-file");
         remove_retired(file);
+        STRATA_CRASH_POINT("reclaim.file-removed");
         bytes += before - std::min(before, budget_.used());
         return true;
     });
@@ -86,6 +94,7 @@ void Store::remove_retired(RetiredFile& file) {
         // Unless a batch was begun before the removal and has blocks in it: then its end does that.
         if (file.region.use_count() == 1) {
             file.region->trim_all();
+            STRATA_CRASH_POINT("reclaim.file-trimmed");
         }
         file.region->keep_file = false;
         file.region.reset();
@@ -95,6 +104,7 @@ void Store::remove_retired(RetiredFile& file) {
     if (const auto leftover = ipc::os::open_write(directory_.directory.get(), file.name)) {
         ipc::os::punch_hole(leftover.value.get(), 0, max_region_bytes);
     }
+    STRATA_CRASH_POINT("reclaim.leftover-punched");
     ipc::os::remove_file(directory_.directory.get(), file.name);
     budget_.give_back(file.bytes);
 }

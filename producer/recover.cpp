@@ -7,6 +7,7 @@
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layer_view.hpp"
 #include "ipc/lock_table.hpp"
@@ -155,16 +156,19 @@ void Store::recover() {
     epoch_.store(epoch, std::memory_order_relaxed);
     next_serial_.store(root_.next_serial, std::memory_order_relaxed);
 
+    STRATA_CRASH_POINT("recover.begin");
     // History starts anew: the old slots must not name blocks that will be reused.
     auto* const history = control_.at<std::uint64_t>(ipc::history_offset);
     for (std::uint64_t slot = 0; slot < ipc::history_slots; ++slot) {
         ipc::store_release(history[slot], 0);
     }
+    STRATA_CRASH_POINT("recover.history-cleared");
     first_retained_ = root_.generation;
     if (retain_ > 0) {
         ipc::store_release(history[root_.generation % ipc::history_slots], root_offset_);
     }
 
+    STRATA_CRASH_POINT("recover.history-begun");
     if (!control_.adopt(root_offset_, sizeof(ipc::RootRecord), ipc::block_unit)) {
         ipc::fail(Errc::corrupt, op, control_.path(), "the root record lies out of place");
     }
@@ -177,18 +181,22 @@ void Store::recover() {
         recover_dimension(control_file_.record_at(directory, ipc::layer_entry(offset, 0), op),
                           offset);
     }
+    STRATA_CRASH_POINT("recover.adopted");
     retire_unreachable(control_);
     for (const auto& [dimension, region] : published_) {
         retire_unreachable(*region);
     }
     retire_leftover_files();
+    STRATA_CRASH_POINT("recover.retired");
     // A producer that died between its last two stores left the number behind the root; one that
     // died just after them has not woken anybody.
     if (ipc::load_relaxed(cells.generation) != root_.generation) {
         ipc::store_release(cells.generation, root_.generation);
+        STRATA_CRASH_POINT("recover.generation-repaired");
     }
     ipc::os::futex_wake(ipc::futex_word(cells.generation));
     generation_.store(root_.generation, std::memory_order_release);
+    STRATA_CRASH_POINT("recover.woken");
     reclaim_locked();  // nobody else has this object yet
 }
 

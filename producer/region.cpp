@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 
 namespace strata::producer_impl {
@@ -53,6 +54,7 @@ Region::~Region() {
         // Mappings, ours and idle consumers', would keep the memory beyond the file's end: it goes
         // before the budget hears of it.
         ipc::os::punch_hole(file_.get(), 0, max_bytes_);
+        STRATA_CRASH_POINT("region.dropped-punched");
         ipc::os::remove_file(directory, file_name);
     }
     budget_.give_back(committed_bytes_);
@@ -96,8 +98,10 @@ bool Region::grow(std::uint64_t needed, Reserve reserve, Allocation& result) {
             result.refusal = Refusal::limit;
             continue;
         }
+        STRATA_CRASH_POINT("grow.before");
         const int error = ipc::os::commit_range(file_.get(), end, step);
         if (error == 0) {
+            STRATA_CRASH_POINT("grow.done");
             allocator_.extend(end + step);
             committed_bytes_ += step;
             result.refusal = Refusal::none;
@@ -122,6 +126,7 @@ bool Region::commit_holes(std::uint64_t offset, Reserve reserve, Allocation& res
         } else {
             result.error = ipc::os::commit_range(file_.get(), holes[i].offset, holes[i].bytes);
             if (result.error == 0) {
+                STRATA_CRASH_POINT("grow.hole-filled");
                 committed_bytes_ += holes[i].bytes;
                 continue;
             }
@@ -203,6 +208,7 @@ void Region::settle_holes() {
     for (const Extent& hole : holes) {
         // It may have memory that was never written; from here on it has none.
         if (ipc::os::punch_hole(file_.get(), hole.offset, hole.bytes) == 0) {
+            STRATA_CRASH_POINT("holes.settled");
             allocator_.mark_hole(hole);
         }
     }
@@ -224,6 +230,7 @@ std::uint64_t Region::trim(std::uint64_t min_bytes) {
             committed_bytes_ -= run.bytes;
             budget_.give_back(run.bytes);
             given_back += run.bytes;
+            STRATA_CRASH_POINT("trim.punched");
         }
     }
     return given_back;

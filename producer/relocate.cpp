@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "producer/batch_state.hpp"
 #include "producer/store.hpp"
@@ -42,6 +43,7 @@ std::uint64_t Store::copy_layer(const Region& from, std::uint64_t header, Region
     const std::uint64_t pad = fields.alignment - ipc::block_unit;
     // Safe: the allocation was just made for as many bytes as the old block has.
     std::memcpy(to.at(room.offset + pad), from.at(header), bytes - pad);
+    STRATA_CRASH_POINT("relocate.layer-copied");
     return room.offset + pad;
 }
 
@@ -57,6 +59,7 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
         BatchState batch(*this);
         const std::shared_ptr<Region> fresh =
             new_region(old->dimension, {.max_bytes = old->max_bytes()}, true);
+        STRATA_CRASH_POINT("relocate.file-made");
         batch.begin_relocation(old, fresh);
         const ipc::IndexView index = index_of(*old);
         const DimensionRange layers(&index);
@@ -67,7 +70,9 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
                 return false;
             }
         }
+        STRATA_CRASH_POINT("relocate.copied");
         commit_locked(batch);
+        STRATA_CRASH_POINT("relocate.committed");
     } catch (const Error&) {
         return false;  // the caller reports what it wanted room for
     } catch (const std::bad_alloc&) {
@@ -76,6 +81,7 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
     old->set_moved();
     ++relocations_;
     reclaim_locked();
+    STRATA_CRASH_POINT("relocate.reclaimed");
     trim_locked(ipc::page_bytes);
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/control_file.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "producer/producer_lock.hpp"
 #include "strata/store.hpp"
@@ -31,9 +32,11 @@ int remove_store_directory(int base, const std::string& name) {
             const bool ours = file == ipc::control_file_name || file == ipc::lock_file_name ||
                               ipc::parse_region_file_name(file, serial);
             if (ours && (file == ipc::control_file_name) == control) {
+                STRATA_CRASH_POINT("remove.before-file");
                 if (const int error = ipc::os::remove_file(directory.value.get(), file)) {
                     return error;
                 }
+                STRATA_CRASH_POINT("remove.file-gone");
             }
         }
     }
@@ -50,6 +53,7 @@ int remove_and_wake(const ipc::StoreDirectory& store, int base, const std::strin
     }
     const int error = remove_store_directory(base, name);
     if (control) {
+        STRATA_CRASH_POINT("remove.directory-gone");
         ipc::os::futex_wake(ipc::futex_word(control->cells().generation));
     }
     return error;

@@ -6,6 +6,7 @@
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/region_file.hpp"
@@ -65,7 +66,9 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     control_.keep_file = true;
     // Before anything is reclaimed: a lock of our own keeps the file's lock list from being empty,
     // so that every look at it takes the kernel's lock (docs/reclamation.md, C10).
+    STRATA_CRASH_POINT("open.before-life");
     ipc::announce_life(control_.file().get(), ipc::os::process_id());
+    STRATA_CRASH_POINT("open.alive");
     recover();
     register_hook();
     publish_tables(started_at_ns_);  // nobody else has this object yet
@@ -99,8 +102,10 @@ Store::~Store() {
         }
     }
     // Locks first, so that those who are woken find nobody.
+    STRATA_CRASH_POINT("close.begin");
     lock_.forget();
     control_.close_file();
+    STRATA_CRASH_POINT("close.unlocked");
     ipc::os::futex_wake(
         ipc::futex_word(control_.at<ipc::ControlCells>(ipc::cells_offset)->generation));
 }
@@ -166,6 +171,7 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
         }
     }
     auto file = ipc::os::create_file(directory_.directory.get(), name, ipc::file_mode);
+    STRATA_CRASH_POINT("region.file-made");
     int error = file.error;
     if (error == 0) {
         error = ipc::os::commit_range(file.value.get(), 0, initial_bytes);
@@ -178,6 +184,7 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
         ipc::fail_errno(error, op, path,
                         "cannot create a region of " + std::to_string(initial_bytes) + " bytes");
     }
+    STRATA_CRASH_POINT("region.file-sized");
     std::shared_ptr<Region> region;
     try {
         region = std::make_shared<Region>(std::move(file.value), path, initial_bytes, max_bytes,
@@ -195,6 +202,7 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
     const ipc::RegionHeader header =
         ipc::make_region_header(identity(), dimension, serial, max_bytes);
     *region->at<ipc::RegionHeader>(0) = header;
+    STRATA_CRASH_POINT("region.header-written");
     return region;
 }
 
