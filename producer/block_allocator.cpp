@@ -457,6 +457,10 @@ void BlockAllocator::mark_hole(Extent extent) {
     pages_.mark_holes(run);
 }
 
+void BlockAllocator::unmark_hole(Extent extent) noexcept {
+    pages_.unmark_holes({checked_page(extent.offset), checked_page(extent.bytes)});
+}
+
 std::vector<Extent> BlockAllocator::take_holes(std::uint64_t offset) {
     std::vector<Extent> extents;
     const PageRun run = page_run(*find_block(offset).span);

@@ -111,6 +111,7 @@ public:
     std::vector<Extent> free_runs(std::uint64_t min_bytes);
     // These pages are not committed: avoided while committed ones fit.
     void mark_hole(Extent extent);
+    void unmark_hole(Extent extent) noexcept;
     bool has_holes() const noexcept { return pages_.hole_pages() != 0; }
     // After allocate(), if has_holes(): the holes among the pages of this block (of its whole
     // slab), which count as committed from now on. If that fails, mark_hole() them again, then

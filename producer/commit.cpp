@@ -3,6 +3,7 @@
 // cannot fail.
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "ipc/atomic_word.hpp"
@@ -136,7 +137,10 @@ Generation Store::commit_locked(BatchState& batch) {
     const bool look_at_readers = patience_ns > 0 && limbo_.bytes() > 0 &&
                                  root_.published_at_ns - last_reclaim_ns_ > patience_ns;
     if (limbo_.fresh_bytes() >= worth || look_at_readers) {
-        reclaim_locked();
+        try {
+            reclaim_locked();
+        } catch (const std::bad_alloc&) {  // what is published must not look refused: later, then
+        }
     }
     STRATA_CRASH_POINT("commit.reclaimed");
     publish_statistics(root_.published_at_ns);
@@ -447,6 +451,9 @@ void Store::Commit::publish() noexcept {
             }
             const std::lock_guard lock(store.regions_mutex_);
             store.current_regions_[changed.dimension] = changed.region;
+            if (batch.relocates()) {  // after its successor can be found
+                changed.old->set_moved();
+            }
         }
     }
     const std::uint64_t epoch = store.epoch_.load(std::memory_order_relaxed);

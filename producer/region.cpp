@@ -74,9 +74,18 @@ Region::Allocation Region::allocate_held(std::uint64_t bytes, std::uint64_t alig
             ipc::bug("a region was extended as needed and is still too small");
         }
     }
-    if (allocator_.has_holes() && !commit_holes(*offset, reserve, result)) {
-        allocator_.free(*offset);
-        return result;
+    if (allocator_.has_holes()) {
+        bool committed = false;
+        try {
+            committed = commit_holes(*offset, reserve, result);
+        } catch (...) {  // out of memory before anything was changed
+            allocator_.free(*offset);
+            throw;
+        }
+        if (!committed) {
+            allocator_.free(*offset);
+            return result;
+        }
     }
     result.offset = *offset;
     return result;
@@ -102,7 +111,13 @@ bool Region::grow(std::uint64_t needed, Reserve reserve, Allocation& result) {
         const int error = ipc::os::commit_range(file_.get(), end, step);
         if (error == 0) {
             STRATA_CRASH_POINT("grow.done");
-            allocator_.extend(end + step);
+            try {
+                allocator_.extend(end + step);
+            } catch (...) {  // the file stays longer than we use; the memory goes back
+                ipc::os::punch_hole(file_.get(), end, step);
+                budget_.give_back(step);
+                throw;
+            }
             committed_bytes_ += step;
             result.refusal = Refusal::none;
             return true;
@@ -206,10 +221,13 @@ void Region::settle_holes() {
     }
     const auto before = ipc::os::status(file_.get());
     for (const Extent& hole : holes) {
-        // It may have memory that was never written; from here on it has none.
+        // It may have memory that was never written; from here on it has none. Marked first: what
+        // is a hole and not known as one would be a SIGBUS one day.
+        allocator_.mark_hole(hole);
         if (ipc::os::punch_hole(file_.get(), hole.offset, hole.bytes) == 0) {
             STRATA_CRASH_POINT("holes.settled");
-            allocator_.mark_hole(hole);
+        } else {
+            allocator_.unmark_hole(hole);
         }
     }
     const auto after = ipc::os::status(file_.get());
@@ -225,13 +243,15 @@ std::uint64_t Region::trim(std::uint64_t min_bytes) {
     const std::lock_guard lock(mutex_);
     std::uint64_t given_back = 0;
     for (const Extent& run : allocator_.free_runs(min_bytes)) {
-        if (ipc::os::punch_hole(file_.get(), run.offset, run.bytes) == 0) {
-            allocator_.mark_hole(run);
-            committed_bytes_ -= run.bytes;
-            budget_.give_back(run.bytes);
-            given_back += run.bytes;
-            STRATA_CRASH_POINT("trim.punched");
+        allocator_.mark_hole(run);  // first: see settle_holes
+        if (ipc::os::punch_hole(file_.get(), run.offset, run.bytes) != 0) {
+            allocator_.unmark_hole(run);
+            continue;
         }
+        committed_bytes_ -= run.bytes;
+        budget_.give_back(run.bytes);
+        given_back += run.bytes;
+        STRATA_CRASH_POINT("trim.punched");
     }
     return given_back;
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every allocation of private memory fails once: nothing is lost, nothing leaks, the books stay
+// right, and the next attempt succeeds.
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using strata::test::payload_of;
+using strata::test::publish;
+using strata::test::TempStore;
+
+namespace {
+
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+thread_local std::uint64_t allocations_left = never;
+
+// The next `count` allocations of this thread succeed, the one after them fails.
+class FailAfter {
+public:
+    explicit FailAfter(std::uint64_t count) { allocations_left = count; }
+    FailAfter(const FailAfter&) = delete;
+    FailAfter& operator=(const FailAfter&) = delete;
+    ~FailAfter() { allocations_left = never; }
+};
+
+void* allocate(std::size_t bytes) {
+    if (allocations_left != never && allocations_left-- == 0) {
+        allocations_left = never;
+        throw std::bad_alloc();
+    }
+    if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) {
+        return memory;
+    }
+    throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return allocate(bytes); }
+void* operator new[](std::size_t bytes) { return allocate(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+// Blocks in use, when nothing waits for readers.
+std::uint64_t used_blocks(Producer& producer) {
+    producer.reclaim();
+    producer.reclaim();  // the first one's own record
+    const StoreStatistics s = statistics(producer);
+    std::uint64_t blocks = s.control.used_blocks;
+    for (const RegionStatistics& region : s.regions) {
+        blocks += region.memory.used_blocks;
+    }
+    return blocks;
+}
+
+// Runs `work` with a failure at each of its allocations in turn; `undo` afterwards. Returns the
+// number of allocations.
+template <class Work, class Undo>
+std::uint64_t fail_everywhere(const TempStore& store, Producer& producer, Work work, Undo undo) {
+    undo();
+    const std::uint64_t before = used_blocks(producer);
+    for (std::uint64_t n = 0;; ++n) {
+        CAPTURE(n);
+        bool failed = false;
+        try {
+            const FailAfter fault(n);
+            work();
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        REQUIRE(producer.stats().committed_bytes == store.allocated_bytes());
+        undo();
+        REQUIRE(used_blocks(producer) == before);
+        if (!failed) {
+            return n;
+        }
+        REQUIRE(n < 10'000);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("out of memory in a put, a commit, a trim, and in what was trimmed") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish(producer, {1, 1}, "kept");
+    publish(producer, {2, 1}, "kept");
+    const auto undo = [&] {
+        Batch batch = producer.batch();
+        for (std::uint64_t i = 10; i < 20; ++i) {
+            batch.erase({1, i});
+        }
+        batch.crystallize();
+        producer.trim();  // so that the next one uses what has no memory behind it
+    };
+    const std::uint64_t allocations = fail_everywhere(
+        store, producer,
+        [&] {
+            Batch batch = producer.batch();
+            batch.put({1, 10}, payload_of(1, 10, 300'000));
+            for (std::uint64_t i = 11; i < 20; ++i) {
+                batch.put({1, i}, payload_of(1, i, 900 * i));
+            }
+            batch.crystallize();
+            batch.erase({1, 10});
+            batch.put({2, 1}, "kept");
+            batch.crystallize();
+            producer.trim();
+        },
+        undo);
+    CHECK(allocations > 30);
+    const Snapshot snapshot = store.attach().snapshot();
+    CHECK(snapshot.layer_count() == 2);
+    CHECK(snapshot.get({1, 1}).text() == "kept");
+    CHECK(verify(snapshot).ok());
+}
+
+TEST_CASE("out of memory while dimensions come and go") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish(producer, {1, 1}, "kept");
+    const std::uint64_t allocations = fail_everywhere(
+        store, producer,
+        [&] {
+            Batch batch = producer.batch();
+            batch.add_dimension(5, {.name = "Five", .initial_bytes = 100'000});
+            batch.put({6, 1}, payload_of(6, 1, 200'000));
+            batch.crystallize();
+            batch.remove_dimension(5);
+            batch.crystallize();
+        },
+        [&] {
+            Batch batch = producer.batch();
+            batch.remove_dimension(5);
+            batch.remove_dimension(6);
+            batch.crystallize();
+            producer.reclaim();
+            CHECK(store.region_files() == 1);
+        });
+    CHECK(allocations > 20);
+    CHECK(store.attach().snapshot().get({1, 1}).text() == "kept");
+}
