@@ -16,8 +16,8 @@ std::uint64_t pin_byte(std::uint64_t epoch, std::int64_t pid) noexcept {
     return first_byte(epoch) + static_cast<std::uint64_t>(pid);
 }
 
-// Calls visit(first, end) for foreign locks in [begin, end), widening each to what `widen` says is
-// settled by it, so that every call to the kernel makes progress.
+// Calls visit(first, end, exclusive) for foreign locks in [begin, end), widening each to what
+// `widen` says is settled by it, so that every call to the kernel makes progress.
 template <class Widen, class Visit>
 void for_each_lock(int control, std::uint64_t begin, std::uint64_t end, Widen widen, Visit visit) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps{{begin, end}};
@@ -34,7 +34,7 @@ void for_each_lock(int control, std::uint64_t begin, std::uint64_t end, Widen wi
         const std::uint64_t lock_end =
             lock->length > high - lock->start ? high : lock->start + lock->length;
         const auto [from, to] = widen(std::max(low, lock->start), lock_end);
-        visit(from, to);
+        visit(from, to, lock->exclusive);
         gaps.emplace_back(low, std::max(low, from));
         gaps.emplace_back(std::min(high, to), high);
     }
@@ -68,7 +68,7 @@ std::vector<EpochRange> pinned_epochs(int control, std::uint64_t last) {
             return std::pair{first_byte(from >> pin_pid_bits),
                              first_byte(((to - 1) >> pin_pid_bits) + 1)};
         },
-        [&](std::uint64_t from, std::uint64_t to) {
+        [&](std::uint64_t from, std::uint64_t to, bool) {
             ranges.push_back({from >> pin_pid_bits, (to - 1) >> pin_pid_bits});
         });
     std::sort(ranges.begin(), ranges.end(),
@@ -97,9 +97,11 @@ std::vector<PinHolder> pin_holders(int control, std::uint64_t last) {
         [](std::uint64_t from, std::uint64_t to) {
             return std::pair{from, to};
         },
-        [&](std::uint64_t from, std::uint64_t) {
-            holders.push_back(
-                {static_cast<std::int64_t>(from & (pid_span - 1)), from >> pin_pid_bits});
+        [&](std::uint64_t from, std::uint64_t, bool exclusive) {
+            if (!exclusive) {  // that is the producer, having a look
+                holders.push_back(
+                    {static_cast<std::int64_t>(from & (pid_span - 1)), from >> pin_pid_bits});
+            }
         });
     std::sort(holders.begin(), holders.end(), [](const PinHolder& a, const PinHolder& b) {
         return std::pair(a.epoch, a.pid) < std::pair(b.epoch, b.pid);

@@ -105,6 +105,7 @@ int wait_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) 
 struct LockRange {
     std::uint64_t start = 0;
     std::uint64_t length = 0;
+    bool exclusive = false;
 };
 /// Some lock of another description that conflicts with an exclusive (`type` exclusive) or a shared
 /// one on the range.

@@ -278,7 +278,8 @@ std::optional<LockRange> find_lock(int fd, LockType type, std::uint64_t start,
     }
     return LockRange{static_cast<std::uint64_t>(lock.l_start),
                      lock.l_len == 0 ? std::uint64_t{std::numeric_limits<off_t>::max()}
-                                     : static_cast<std::uint64_t>(lock.l_len)};
+                                     : static_cast<std::uint64_t>(lock.l_len),
+                     lock.l_type == F_WRLCK};
 }
 
 std::optional<bool> opened_elsewhere(int fd) noexcept {

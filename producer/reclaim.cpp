@@ -159,21 +159,29 @@ void Store::set_memory_limit(std::uint64_t bytes) {
     check_process("set_memory_limit");
     const Notices notices(*this);
     const std::lock_guard lock(commit_mutex_);
-    if (!budget_.set_limit(bytes)) {
-        make_room(budget_.used() - std::min(bytes, budget_.used()));
-    }
-    if (budget_.limit() != bytes && !budget_.set_limit(bytes)) {
-        throw Error({.code = Errc::limit_exceeded,
-                     .operation = operation("set the memory limit of"),
-                     .path = directory_.path,
-                     .detail = std::to_string(budget_.used()) +
-                               " bytes are in use, the limit was to be " + std::to_string(bytes),
-                     .hint = "erase something first; the old limit stays",
-                     .needed = budget_.used(),
-                     .limit = bytes,
-                     .current = budget_.used()});
-    }
+    fit_limit(bytes, "set the memory limit of", "erase something first; the old limit stays");
     publish_tables(ipc::os::realtime_ns());
+}
+
+void Store::fit_limit(std::uint64_t bytes, std::string_view what, std::string_view hint) {
+    if (budget_.set_limit(bytes)) {
+        return;
+    }
+    make_room(budget_.used() - std::min(bytes, budget_.used()));
+    if (budget_.set_limit(bytes)) {
+        return;
+    }
+    Error::Parts parts{.code = Errc::limit_exceeded,
+                       .operation = operation(what),
+                       .path = directory_.path,
+                       .detail = std::to_string(budget_.used()) +
+                                 " bytes are in use, the limit was to be " + std::to_string(bytes),
+                       .hint = std::string(hint),
+                       .needed = budget_.used(),
+                       .limit = bytes,
+                       .current = budget_.used()};
+    name_holders(parts);
+    throw Error(std::move(parts));
 }
 
 }  // namespace strata::producer_impl

@@ -70,6 +70,7 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     ipc::announce_life(control_.file().get(), ipc::os::process_id());
     STRATA_CRASH_POINT("open.alive");
     recover();
+    fit_limit(options.memory_limit, "open", "open it with a larger memory_limit");
     register_hook();
     publish_tables(started_at_ns_);  // nobody else has this object yet
 }
@@ -148,7 +149,7 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
     const std::string op = operation("add dimension " + std::to_string(dimension) + " to");
     const auto [initial_bytes, max_bytes] = sizes_of(options, op);
     const std::uint64_t serial = next_serial_.fetch_add(1, std::memory_order_relaxed);
-    const std::string name = ipc::region_file_name(dimension, serial);
+    std::string name = ipc::region_file_name(dimension, serial);
     const std::string path = directory_.file(name);
     if (!budget_.take(initial_bytes, Reserve::keep)) {
         std::unique_lock lock(commit_mutex_, std::defer_lock);
@@ -195,9 +196,9 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
         throw;
     }
     region->dimension = dimension;
-    region->serial = serial;
+    region->serial = region->lineage = serial;
     region->directory = directory_.directory.get();
-    region->file_name = name;
+    region->file_name = std::move(name);  // from here on it removes its file itself
     region->published.birth_epoch = epoch_.load(std::memory_order_relaxed);
     const ipc::RegionHeader header =
         ipc::make_region_header(identity(), dimension, serial, max_bytes);
@@ -296,20 +297,25 @@ void Store::fail_allocation(const Region& region, const Region::Allocation& refu
                             " bytes, in use are " + std::to_string(parts.current);
             parts.hint = "raise the limit (set_memory_limit) or erase something";
     }
-    if (limbo_.bytes() > 0) {
-        parts.detail += ", " + std::to_string(limbo_.bytes()) + " of them held back for readers:";
-        std::size_t named = 0;
-        for (const ipc::PinHolder& holder :
-             ipc::pin_holders(control_.file().get(), epoch_.load(std::memory_order_relaxed))) {
-            parts.detail += (named == 0 ? " process " : ", ") + std::to_string(holder.pid);
-            if (++named == 16) {
-                parts.detail += ", ...";
-                break;
-            }
-        }
-        parts.hint += "; let those readers drop their old snapshots";
-    }
+    name_holders(parts);
     throw Error(std::move(parts));
+}
+
+void Store::name_holders(Error::Parts& parts) const {
+    if (limbo_.bytes() == 0) {
+        return;
+    }
+    parts.detail += ", " + std::to_string(limbo_.bytes()) + " of them held back for readers:";
+    std::size_t named = 0;
+    for (const ipc::PinHolder& holder :
+         ipc::pin_holders(control_.file().get(), epoch_.load(std::memory_order_relaxed))) {
+        parts.detail += (named == 0 ? " process " : ", ") + std::to_string(holder.pid);
+        if (++named == 16) {
+            parts.detail += ", ...";
+            break;
+        }
+    }
+    parts.hint += "; let those readers drop their old snapshots";
 }
 
 ProducerStats Store::stats() const {

@@ -115,11 +115,16 @@ private:
     bool make_room(std::uint64_t bytes);
     [[noreturn]] void fail_allocation(const Region& region, const Region::Allocation& refusal,
                                       std::uint64_t bytes, std::string_view operation) const;
+    /// Adds who holds memory back to an error that says there is too little.
+    void name_holders(Error::Parts& parts) const;
     std::uint64_t reclaim_locked();
     std::uint64_t trim_locked(std::uint64_t min_bytes);
     void evict_history(Generation oldest) noexcept;
     std::uint64_t free_files(std::uint64_t last, std::span<const ipc::EpochRange> pinned);
     void remove_retired(RetiredFile& file);
+
+    /// Makes `bytes` the limit, making room if need be. Throws limit_exceeded.
+    void fit_limit(std::uint64_t bytes, std::string_view what, std::string_view hint);
 
     // Restart: recover.cpp.
     void recover();

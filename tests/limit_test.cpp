@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -281,6 +283,56 @@ TEST_CASE(
         CHECK(producer.stats().committed_bytes == store.allocated_bytes());
     }
     CHECK(store.allocated_bytes() < 3'500'000);
+}
+
+TEST_CASE("a store is not opened with a limit below what is in use, and says what it needs") {
+    const TempStore store;
+    {
+        Producer producer = store.create();
+        Batch batch = producer.batch();
+        batch.put({1, 1}, payload_of(1, 1, 3'000'000));
+        batch.put({1, 2}, payload_of(1, 2, 3'000'000));
+        batch.crystallize();
+        batch.erase({1, 2});
+        batch.crystallize();
+    }
+    ProducerOptions options = store.producer_options();
+    options.memory_limit = 2_MiB;
+    const auto error = error_of([&] { Producer::open(store.name(), options); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::limit_exceeded);
+    CHECK(error->limit() == 2_MiB);
+    CHECK(error->needed() > 3'000'000);
+    CHECK(error->needed() < 3'500'000);  // what could go has gone
+    CHECK(error->current() == error->needed());
+    CHECK_FALSE(error->hint().empty());
+    CHECK(store.attach().snapshot().get({1, 1}).text() == payload_of(1, 1, 3'000'000));
+    options.memory_limit = error->needed();
+    Producer producer = Producer::open(store.name(), options);
+    CHECK(producer.stats().committed_bytes <= options.memory_limit);
+    CHECK(store.allocated_bytes() <= options.memory_limit);
+    CHECK(code_of([&] {
+              publish(producer, {1, 3}, payload_of(1, 3, 100'000));
+          }) == "limit_exceeded");
+}
+
+TEST_CASE("opening waits for nobody, but names the readers that keep memory from fitting") {
+    const TempStore store;
+    std::optional<Producer> producer(store.create());
+    publish(*producer, {1, 1}, payload_of(1, 1, 3'000'000));
+    Consumer consumer = store.attach();
+    std::optional<Snapshot> held(consumer.snapshot());
+    publish(*producer, {1, 1}, "small");
+    producer.reset();
+    ProducerOptions options = store.producer_options();
+    options.memory_limit = 2_MiB;
+    const auto error = error_of([&] { Producer::open(store.name(), options); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::limit_exceeded);
+    CHECK(error->detail().find("process " + std::to_string(::getpid())) != std::string::npos);
+    CHECK(held->get({1, 1}).text() == payload_of(1, 1, 3'000'000));
+    held.reset();
+    CHECK(Producer::open(store.name(), options).stats().committed_bytes < 1_MiB);
 }
 
 TEST_CASE("the smallest limit that create accepts holds a dimension with a layer") {

@@ -86,7 +86,9 @@ public:
     /// system.
     static Producer create(std::string_view name, const ProducerOptions& options = {});
     /// An existing store: takes over where the last producer stopped. Throws store_not_found,
-    /// producer_active (with the pid of the other), corrupt, truncated, format_version, ...
+    /// producer_active (with the pid of the other), corrupt, truncated, format_version, ...;
+    /// limit_exceeded if more than `memory_limit` is in use, also after reclaiming and trimming:
+    /// needed() says how much, nothing is lost.
     static Producer open(std::string_view name, const ProducerOptions& options = {});
     static Producer open_or_create(std::string_view name, const ProducerOptions& options = {});
 
