@@ -196,6 +196,7 @@ BatchDimension& BatchState::touch(Dimension number) {
     }
     if (!place->touched) {
         place->touched = true;
+        place->region = place->remembered.lock();
         if (place->region && !place->region->in_use()) {
             place->region.reset();  // removed since the batch used it last
         }
@@ -261,6 +262,7 @@ void BatchState::remove_dimension(Dimension number) {
     target = {.number = number,
               .region = nullptr,
               .former = {},
+              .remembered = {},
               .touched = true,
               .remove = true,
               .add = false,
@@ -312,10 +314,11 @@ void BatchState::follow_moves() {
             continue;
         }
         const std::shared_ptr<Region> to = store_.published_region(dimension.number);
-        if (!to || to->moved()) {
+        const Region& from = moved ? *dimension.region : *dimension.former.back();
+        if (!to || to->lineage != from.lineage) {
             ipc::fail(Errc::dimension_not_found, "crystallize", store_.name(),
                       "dimension " + std::to_string(dimension.number) +
-                          " was removed since the batch was begun",
+                          " was removed or replaced since the batch was begun",
                       "clear the batch and prepare it anew");
         }
         if (moved) {
@@ -403,9 +406,18 @@ void BatchState::clear() noexcept {
 void BatchState::forget() noexcept {
     ops_.clear();
     // Regions are remembered for the batch's next use, as long as they are those of the store.
-    std::erase_if(dimensions_, [](const BatchDimension& dimension) {
-        return !dimension.region || !dimension.region->in_use();
-    });
+    for (BatchDimension& dimension : dimensions_) {
+        if (dimension.touched) {
+            if (dimension.region && dimension.region->in_use()) {
+                dimension.remembered = dimension.region;
+            } else {
+                dimension.remembered.reset();
+            }
+            dimension.region.reset();
+        }
+    }
+    std::erase_if(dimensions_,
+                  [](const BatchDimension& dimension) { return dimension.remembered.expired(); });
     for (BatchDimension& dimension : dimensions_) {
         dimension.touched = dimension.remove = dimension.add = false;
         dimension.name.clear();

@@ -30,7 +30,10 @@ struct BatchDimension {
     Dimension number = 0;
     std::shared_ptr<Region> region{};               // where its puts go; null: none yet
     std::vector<std::shared_ptr<Region>> former{};  // that it has moved on from meanwhile
-    bool touched = false;  // else only remembered for its region, from an earlier use
+    // From an earlier use. Weak: an idle batch must not keep the memory of a dimension that was
+    // removed.
+    std::weak_ptr<Region> remembered{};
+    bool touched = false;  // else only remembered for its region
     bool remove = false;   // removed before anything else in this batch happens to it
     bool add = false;
     std::string name{};  // new name; empty: as it is

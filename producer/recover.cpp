@@ -226,7 +226,7 @@ void Store::recover_dimension(const ipc::DimensionRecord& record, std::uint64_t 
     auto region =
         std::make_shared<Region>(std::move(file), path, pages, max_bytes, budget_, true, op);
     region->dimension = dimension;
-    region->serial = record.serial;
+    region->serial = region->lineage = record.serial;
     region->directory = directory_.directory.get();
     region->file_name = name;
     region->keep_file = true;

@@ -132,9 +132,10 @@ public:
     // Identity, set once by who creates it.
     Dimension dimension = 0;
     std::uint64_t serial = 0;
-    int directory = -1;      // of the store, for removing the file
-    std::string file_name;   // empty: the control file
-    bool keep_file = false;  // set when published, or when the file is somebody else's to remove
+    std::uint64_t lineage = 0;  // serial of the first file of this dimension, before any move
+    int directory = -1;         // of the store, for removing the file
+    std::string file_name;      // empty: the control file
+    bool keep_file = false;     // set when published, or when the file is somebody else's to remove
     Published published;
     /// True while a dimension of the current generation lies in it.
     bool in_use() const noexcept { return in_use_.load(std::memory_order_acquire); }

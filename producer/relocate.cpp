@@ -60,6 +60,7 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
         const std::shared_ptr<Region> fresh =
             new_region(old->dimension, {.max_bytes = old->max_bytes()}, true);
         STRATA_CRASH_POINT("relocate.file-made");
+        fresh->lineage = old->lineage;
         batch.begin_relocation(old, fresh);
         const ipc::IndexView index = index_of(*old);
         const DimensionRange layers(&index);
@@ -73,17 +74,14 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
         STRATA_CRASH_POINT("relocate.copied");
         commit_locked(batch);
         STRATA_CRASH_POINT("relocate.committed");
-    } catch (const Error&) {
-        return false;  // the caller reports what it wanted room for
+        ++relocations_;
+        reclaim_locked();
+        STRATA_CRASH_POINT("relocate.reclaimed");
+        trim_locked(ipc::page_bytes);
+    } catch (const Error&) {  // the caller reports what it wanted room for
     } catch (const std::bad_alloc&) {
-        return false;
     }
-    old->set_moved();
-    ++relocations_;
-    reclaim_locked();
-    STRATA_CRASH_POINT("relocate.reclaimed");
-    trim_locked(ipc::page_bytes);
-    return true;
+    return old->moved();  // what comes after publishing may fail without harm
 }
 
 // Something of `wanted` has no room: gives its dimension, or else the one with the most memory that

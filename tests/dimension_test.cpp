@@ -15,6 +15,31 @@ using strata::test::payload_of;
 using strata::test::publish;
 using strata::test::TempStore;
 
+TEST_CASE("an idle batch does not keep the memory of a removed dimension") {
+    const TempStore store;
+    Producer producer = store.create();
+    Batch idle = producer.batch();
+    idle.put({1, 1}, payload_of(1, 1, 5'000'000));
+    idle.crystallize();
+    Batch waiting = producer.batch();
+    waiting.put({2, 1}, "never published");
+    publish(producer, {2, 2}, payload_of(2, 2, 3'000'000));
+    Batch removal = producer.batch();
+    removal.remove_dimension(1);
+    removal.remove_dimension(2);
+    removal.crystallize();
+    producer.reclaim();
+    CHECK(producer.stats().committed_bytes == store.allocated_bytes());
+    CHECK(store.allocated_bytes() < 4_MiB);  // the one that waits keeps its dimension's
+    CHECK(store.allocated_bytes() > 3'000'000);
+    waiting.clear();
+    CHECK(store.allocated_bytes() < 1_MiB);
+    CHECK(producer.stats().committed_bytes == store.allocated_bytes());
+    idle.put({1, 1}, "again");
+    idle.crystallize();
+    CHECK(store.attach().snapshot().get({1, 1}).text() == "again");
+}
+
 TEST_CASE("a put adds its dimension under its core name, or as D and its number") {
     const TempStore store;
     Producer producer = store.create();

@@ -310,6 +310,31 @@ TEST_CASE("moving on: batches that were begun before it follow") {
     CHECK(code_of([&] { late.crystallize(); }) == "dimension_not_found");
 }
 
+TEST_CASE("moving on: a batch follows its dimension, not another that has its number") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.slow_readers.policy = SlowReaderPolicy::move_on;
+    Producer producer = Producer::create(store.name(), options);
+    producer.add_dimension(1, {.max_bytes = 4_MiB});
+    fill(producer, 1, 60, 0);
+    Consumer consumer = store.attach();
+    const Snapshot old = consumer.snapshot();
+    Batch begun = producer.batch();
+    begun.put({1, 1000}, "of the old dimension");
+    for (std::uint64_t version = 1; version < 6; ++version) {
+        fill(producer, 1, 60, version);
+    }
+    REQUIRE(statistics(producer).relocations >= 1);
+    Batch replacement = producer.batch();
+    replacement.remove_dimension(1);
+    replacement.put({1, 1}, "of the new one");
+    replacement.crystallize();
+    CHECK(code_of([&] { begun.crystallize(); }) == "dimension_not_found");
+    CHECK(begun.size() == 1);
+    CHECK(consumer.snapshot().layer_count() == 1);
+    check(old, 1, 60, 0);
+}
+
 TEST_CASE("moving on needs room: without it the commit fails as ever, and nothing is lost") {
     const TempStore store;
     ProducerOptions options = small(store);

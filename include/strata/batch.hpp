@@ -111,7 +111,9 @@ public:
     /// Adds those of the core dimensions D01 to D14 that are not there yet, under their names; all
     /// with the same sizes (`name` is not used). About 50 microseconds each.
     void add_core_dimensions(const DimensionOptions& sizes = {});
-    /// Removes the dimension and all its layers, those put earlier in this batch included.
+    /// Removes the dimension and all its layers, those put earlier in this batch included. Its
+    /// memory goes when no snapshot needs it, and no other batch that has put into it waits: such a
+    /// batch cannot be crystallized any more and keeps the memory until it is cleared or destroyed.
     void remove_dimension(Dimension dimension);
 
     /// Publishes everything in this batch as the next generation, atomically: a snapshot has all of
