@@ -14,6 +14,13 @@ elseif(NOT STRATA_SANITIZER STREQUAL "")
   message(FATAL_ERROR
     "STRATA_SANITIZER is '${STRATA_SANITIZER}'; it may be empty, 'address' or 'thread'")
 endif()
+if(STRATA_FUZZ)  # ./dev fuzz: counts edges, for libFuzzer
+  list(APPEND strata_sanitizer_flags -fsanitize=fuzzer-no-link
+    -fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/tests/fuzz/ignored.txt)
+endif()
+if(STRATA_COVERAGE)  # ./dev fuzz --coverage: for llvm-cov
+  list(APPEND strata_sanitizer_flags -fprofile-instr-generate -fcoverage-mapping)
+endif()
 
 function(strata_target_defaults target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_STANDARD_REQUIRED ON)

@@ -9,6 +9,7 @@ declare -A packages=(
     [test]="doctest-dev pkg-config tmux"
     [demo]="wordnet-base"
     [clang]="clang"
+    [fuzz]="clang llvm"
     [format]="clang-format"
     [bench]="libbenchmark-dev python3"
     [bench_peers]="liblmdb-dev libabsl-dev libsqlite3-dev redis-server libhiredis-dev iceoryx

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "tests/fuzz/target.hpp"
+
+namespace strata::fuzz {
+
+/// Names that come out of shared memory, made fit for a terminal and for JSON; names of stores and
+/// files that are taken apart.
+RunInput text_target();
+
+}  // namespace strata::fuzz
