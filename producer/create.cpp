@@ -43,7 +43,7 @@ void open_base(const std::filesystem::path& base, std::string_view operation) {
     }
 }
 
-// Takes away what creators that died have left under hidden names.
+// Takes away what creators and removers that died have left under hidden names.
 void remove_stale_staging(int base, std::string_view name) {
     const auto entries = ipc::os::list_directory(base);
     for (const std::string& entry : entries.value) {
@@ -51,11 +51,12 @@ void remove_stale_staging(int base, std::string_view name) {
             continue;
         }
         const auto directory = ipc::os::open_directory_at(base, entry);
-        // A creator locks as its first act; the moment before that is covered by its pid in the
-        // name.
+        // A creator locks as its first act, and a remover takes the lock's file away before the
+        // control file. So with neither there may be a creator before its first act.
         if (directory && ProducerLock::is_free(directory.value.get())) {
-            const auto lock = ipc::os::status_at(directory.value.get(), ipc::lock_file_name);
-            if (lock) {
+            const int at = directory.value.get();
+            if (ipc::os::status_at(at, ipc::lock_file_name) ||
+                ipc::os::status_at(at, ipc::control_file_name)) {
                 remove_store_directory(base, entry);
             }
         }
@@ -190,10 +191,7 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
     }
     remove_stale_staging(at, name);
 
-    std::uint64_t salt = 0;
-    ipc::os::random_bytes(&salt, sizeof(salt));
-    const std::string staged = ipc::staging_prefix(name) + std::to_string(ipc::os::process_id()) +
-                               "-" + std::to_string(salt);
+    const std::string staged = producer_impl::staging_name(name);
     const std::string staged_path = (options.base_path / staged).string();
     if (const int error = ipc::os::create_directory_at(at, staged, ipc::directory_mode)) {
         ipc::fail_errno(error, operation, staged_path, "cannot make the store's directory",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "producer/remove.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 
@@ -15,6 +16,23 @@ namespace strata {
 
 namespace producer_impl {
 
+namespace {
+
+bool is_ours(const std::string& file) {
+    std::uint64_t serial = 0;
+    return file == ipc::control_file_name || file == ipc::lock_file_name ||
+           ipc::parse_region_file_name(file, serial);
+}
+
+}  // namespace
+
+std::string staging_name(std::string_view store) {
+    std::uint64_t salt = 0;
+    ipc::os::random_bytes(&salt, sizeof(salt));
+    return ipc::staging_prefix(store) + std::to_string(ipc::os::process_id()) + "-" +
+           std::to_string(salt);
+}
+
 // Removes a store's directory and what belongs into it. Files that are not ours keep it in place.
 int remove_store_directory(int base, const std::string& name) {
     auto directory = ipc::os::open_directory_at(base, name);
@@ -28,10 +46,7 @@ int remove_store_directory(int base, const std::string& name) {
     // The control file goes last: as long as it stands, the store can still be told from a ruin.
     for (const bool control : {false, true}) {
         for (const std::string& file : files.value) {
-            std::uint64_t serial = 0;
-            const bool ours = file == ipc::control_file_name || file == ipc::lock_file_name ||
-                              ipc::parse_region_file_name(file, serial);
-            if (ours && (file == ipc::control_file_name) == control) {
+            if (is_ours(file) && (file == ipc::control_file_name) == control) {
                 STRATA_CRASH_POINT("remove.before-file");
                 if (const int error = ipc::os::remove_file(directory.value.get(), file)) {
                     return error;
@@ -41,6 +56,11 @@ int remove_store_directory(int base, const std::string& name) {
         }
     }
     return ipc::os::remove_directory(base, name);
+}
+
+bool holds_foreign_files(int directory) {
+    const auto files = ipc::os::list_directory(directory);
+    return !std::all_of(files.value.begin(), files.value.end(), is_ours);
 }
 
 int remove_and_wake(const ipc::StoreDirectory& store, int base, const std::string& name) {
@@ -61,12 +81,13 @@ int remove_and_wake(const ipc::StoreDirectory& store, int base, const std::strin
 
 }  // namespace producer_impl
 
-void remove_store(std::string_view name, const std::filesystem::path& base) {
+void remove_store(std::string_view name, const std::filesystem::path& base_path) {
     using producer_impl::ProducerLock;
     const std::string operation = ipc::operation_on("remove", name);
     const ipc::StoreDirectory store = ipc::open_store_directory(
-        base, name, {.any_owner = false, .owner = ipc::os::effective_user()}, operation);
+        base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()}, operation);
     const int directory = store.directory.get();
+    const int base = store.base.get();
     std::optional<ProducerLock> lock;  // half a store has none
     if (ipc::os::status_at(directory, ipc::lock_file_name)) {
         lock.emplace(ProducerLock::take(store, operation));
@@ -74,10 +95,22 @@ void remove_store(std::string_view name, const std::filesystem::path& base) {
         ipc::fail(Errc::not_a_store, operation, store.path, "the directory is no store",
                   "remove it by hand if it is not needed");
     }
-    if (const int error = producer_impl::remove_and_wake(store, store.base.get(), store.name)) {
-        ipc::fail_errno(
-            error, operation, store.path, "cannot remove all of it",
-            error == ENOTEMPTY ? "the directory holds files that are not the store's" : "");
+    if (producer_impl::holds_foreign_files(directory)) {
+        ipc::fail_errno(ENOTEMPTY, operation, store.path,
+                        "the directory holds files that are not the store's",
+                        "take them away first; nothing was removed");
+    }
+    // Hidden first: whoever looks finds a whole store or none, and what a death leaves behind is
+    // swept by the next creator, as its own kind is.
+    const std::string hidden = producer_impl::staging_name(store.name);
+    if (const int error =
+            ipc::os::rename_at(base, store.name, hidden, ipc::os::RenameMode::no_replace)) {
+        ipc::fail_errno(error, operation, store.path, "cannot take its name away");
+    }
+    STRATA_CRASH_POINT("remove.hidden");
+    if (const int error = producer_impl::remove_and_wake(store, base, hidden)) {
+        ipc::fail_errno(error, operation, store.path, "cannot remove all of it",
+                        "what is left is called " + hidden);
     }
 }
 

@@ -3,10 +3,17 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ipc/store_files.hpp"
 
 namespace strata::producer_impl {
+
+/// A new hidden name for a store under construction or under removal.
+std::string staging_name(std::string_view store);
+
+/// Whether there is something in the directory that no store has.
+bool holds_foreign_files(int directory);
 
 /// Removes the directory base/name and the files in it that a store has. 0 or an errno (ENOTEMPTY:
 /// there are other files).

@@ -18,9 +18,10 @@ const std::filesystem::path& default_base_path();
 /// characters, not starting with '.'.
 void check_store_name(std::string_view name);
 
-/// Removes a store for good. Attached consumers keep what they have mapped and are told
-/// (WaitResult::store_replaced). Throws producer_active if a producer holds it, store_not_found if
-/// there is none, permission_denied, system.
+/// Removes a store for good: its name is gone from one moment to the next, then its files are.
+/// Attached consumers keep what they have mapped and are told (WaitResult::store_replaced). Throws
+/// producer_active if a producer holds it, store_not_found if there is none, system if there are
+/// other files in its directory (nothing is removed then), permission_denied.
 void remove_store(std::string_view name, const std::filesystem::path& base = default_base_path());
 
 /// A process that holds a pin: it may still read what was current in epoch `epoch`.
