@@ -46,8 +46,21 @@ auto retry(Call call) {
     return result;
 }
 
+// In a process whose standard streams are closed the kernel gives their numbers away. A store's
+// file must not have one: the next message of anybody would be written into it.
 Result<FileDescriptor> opened(int fd) {
-    return fd < 0 ? Result<FileDescriptor>{{}, errno} : Result<FileDescriptor>{FileDescriptor(fd)};
+    if (fd < 0) {
+        return {{}, errno};
+    }
+    FileDescriptor file(fd);
+    if (fd <= STDERR_FILENO) {
+        const int other = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (other < 0) {
+            return {{}, errno};
+        }
+        file = FileDescriptor(other);
+    }
+    return {std::move(file)};
 }
 
 Result<FileStatus> converted(int result, const struct stat& st) {

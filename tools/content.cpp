@@ -5,6 +5,11 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "progress.hpp"
+#include "text.hpp"
 
 namespace strata::tools {
 
@@ -39,10 +44,18 @@ std::string read_input(const std::string& file) {
         fail("cannot open");
     }
     std::FILE* const input = opened ? opened.get() : stdin;
+    struct stat status {};
+    const bool sized = ::fstat(::fileno(input), &status) == 0 && S_ISREG(status.st_mode);
+    const std::uint64_t total = sized ? static_cast<std::uint64_t>(status.st_size) : 0;
+    ProgressBar bar(::isatty(::fileno(input)) == 0);
     std::string bytes;
+    bytes.reserve(static_cast<std::size_t>(total));
     char buffer[65536];
     while (const std::size_t got = std::fread(buffer, 1, sizeof(buffer), input)) {
         bytes.append(buffer, got);
+        if (bar.due()) {
+            bar.show(bytes.size(), total, "read " + size_text(bytes.size()));
+        }
     }
     if (std::ferror(input) != 0) {
         fail("cannot read");

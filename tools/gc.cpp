@@ -6,6 +6,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "progress.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -149,7 +150,10 @@ void collect(const Settings& settings, const Arguments& arguments) {
         names = list_stores(settings.base);
     }
     Collection collection(settings, arguments);
+    ProgressBar bar(true);
+    std::uint64_t looked_at = 0;
     for (const std::string& name : names) {
+        bar.show(looked_at++, names.size(), printable(name));
         collection.handle(name, judge(settings, arguments, name),
                           [&] { remove_store(name, settings.base); });
     }
@@ -159,6 +163,7 @@ void collect(const Settings& settings, const Arguments& arguments) {
                               [&] { remove_leftover(leftover.path); });
         }
     }
+    bar.clear();
     collection.finish();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // get
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "console.hpp"
 #include "content.hpp"
 #include "json.hpp"
+#include "progress.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -74,7 +76,14 @@ void get(const Settings& settings, const Arguments& arguments) {
         }
         write_line(text);
     } else {
-        write_out(layer.text());
+        ProgressBar bar(true);
+        constexpr std::size_t step = 1 << 20;
+        for (std::string_view rest = layer.text(); !rest.empty();) {
+            write_out(rest.substr(0, step));
+            rest.remove_prefix(std::min(step, rest.size()));
+            const std::size_t done = layer.size() - rest.size();
+            bar.show(done, layer.size(), size_text(done));
+        }
     }
     finish_output();
     if (!layer.verify()) {

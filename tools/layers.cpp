@@ -7,6 +7,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "progress.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -125,9 +126,20 @@ void show(const Settings& settings, const Arguments& arguments) {
             "[KEYWORDS]");
     }
     std::uint64_t left = arguments.limit;
+    std::uint64_t total = 0;
+    std::uint64_t seen = 0;
+    for (const DimensionInfo& info : snapshot.dimensions()) {
+        const bool wanted =
+            std::find(dimensions.begin(), dimensions.end(), info.dimension) != dimensions.end();
+        total += wanted ? info.layers : 0;
+    }
+    ProgressBar bar(output_is_elsewhere());
     for (const Dimension dimension : dimensions) {
         const DimensionRange range = snapshot.dimension(dimension);
         for (auto it = range.begin(); it != range.end() && left > 0; ++it) {
+            if (bar.visible() && ++seen % 256 == 1) {
+                bar.show(seen, total, std::to_string(seen) + " layers");
+            }
             if (!filter.accepts(*it)) {
                 continue;
             }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <new>
 
 #include "console.hpp"
@@ -84,7 +85,8 @@ Exit run(int argc, char** argv) {
         return Exit::ok;
     } catch (const CLI::Success& help) {
         app.exit(help);
-        return Exit::ok;
+        std::cout.flush();
+        return std::cout ? Exit::ok : Exit::failed;
     } catch (const CLI::ParseError& error) {
         return complain(settings,
                         {Exit::usage, "usage",

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // verify
-#include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "console.hpp"
 #include "json.hpp"
+#include "progress.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -20,50 +17,6 @@ struct Arguments {
     std::vector<std::string> dimensions;
     Generation generation = 0;
     std::size_t max_failures = 100;
-};
-
-/// One line on a terminal, redrawn at most ten times a second; silent elsewhere.
-class ProgressBar {
-public:
-    explicit ProgressBar(bool wanted) : visible_(wanted && ::isatty(STDERR_FILENO) != 0) {}
-    ProgressBar(const ProgressBar&) = delete;
-    ProgressBar& operator=(const ProgressBar&) = delete;
-    ~ProgressBar() { clear(); }
-
-    void show(std::uint64_t done, std::uint64_t total, const std::string& text) {
-        const auto now = std::chrono::steady_clock::now();
-        if (!visible_ || now - shown_at_ < std::chrono::milliseconds(100)) {
-            return;
-        }
-        shown_at_ = now;
-        winsize window{};
-        const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
-        const std::size_t width = std::max<std::size_t>(known ? window.ws_col : 80, 20);
-        const std::size_t room = width > text.size() + 12 ? width - text.size() - 12 : 0;
-        const std::uint64_t part = total > 0 ? std::min(done, total) : 0;
-        const auto filled = total > 0 ? static_cast<std::size_t>(static_cast<double>(room) *
-                                                                 static_cast<double>(part) /
-                                                                 static_cast<double>(total))
-                                      : 0;
-        const auto percent = total > 0 ? 100 * part / total : 0;
-        std::fprintf(stderr, "\r\033[K[%s%s] %3llu %% %s", std::string(filled, '#').c_str(),
-                     std::string(room - filled, '.').c_str(),
-                     static_cast<unsigned long long>(percent), text.c_str());
-        std::fflush(stderr);
-        drawn_ = true;
-    }
-    void clear() {
-        if (drawn_) {
-            std::fputs("\r\033[K", stderr);
-            std::fflush(stderr);
-        }
-        drawn_ = false;
-    }
-
-private:
-    bool visible_;
-    bool drawn_ = false;
-    std::chrono::steady_clock::time_point shown_at_{};
 };
 
 void merge(VerifyReport& sum, VerifyReport part, std::size_t max_failures) {
