@@ -127,6 +127,11 @@ Generation Store::commit_locked(BatchState& batch) {
         STRATA_CRASH_POINT("commit.root-written");
         commit.prepare_retiring();
         commit.publish();
+        for (const Commit::Changed& changed : commit.changes) {
+            if (changed.region && changed.region != changed.old) {
+                publish_first_table(*changed.region, root_.published_at_ns);
+            }
+        }
     }
     STRATA_CRASH_POINT("commit.published");
     batch.forget();

@@ -109,6 +109,14 @@ void Store::publish_tables(std::int64_t now_ns) {
     next_tables_ns_ = now_ns + std::max(tables_interval_ns, tables_share * cost);
 }
 
+// A dimension's first table comes with the dimension: the producer may be idle from then on.
+void Store::publish_first_table(Region& region, std::int64_t now_ns) noexcept {
+    try {
+        write_memory_stats(region, ipc::region_memory_offset, root_.generation, now_ns);
+    } catch (...) {  // out of memory: the next time, then
+    }
+}
+
 // Called with every commit and every reclaim; nearly always two stores' worth of work.
 void Store::publish_statistics(std::int64_t now_ns) noexcept {
     publish_counters(now_ns);

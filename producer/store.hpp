@@ -141,6 +141,7 @@ private:
     ipc::ControlStats& control_stats() noexcept;
     void publish_counters(std::int64_t now_ns) noexcept;
     void publish_tables(std::int64_t now_ns);
+    void publish_first_table(Region& region, std::int64_t now_ns) noexcept;
     void publish_statistics(std::int64_t now_ns) noexcept;
     void note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns);
     void note_oldest_pin(std::uint64_t epoch, std::int64_t now_ns) noexcept;

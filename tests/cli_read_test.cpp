@@ -172,6 +172,12 @@ TEST_CASE("stat, dump and metrics") {
     CHECK(totals["layers"] == 3);
     CHECK(totals["memory_limit"] == 64_MiB);
     CHECK(totals["generations_per_second"] == 0);
+    REQUIRE(totals["pools"].size() == 5);
+    CHECK(totals["pools"][0]["pool"] == "4 KiB");
+    CHECK(totals["pools"][0]["used_blocks"] >= 3);
+    CHECK(totals["pools"][3]["block_bytes"] == 256_KiB);
+    CHECK(totals["pools"][3]["external_fragmentation"].is_number());
+    CHECK(contains(market.strata({"stat", "market", "--pools"}).out, "256 KiB"));
     CHECK(totals["readers"] == 0);
 
     const json dump = market.strata({"dump", "market"}).json();
