@@ -17,9 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What a store may hold beyond 1.4 x its live bytes, whatever its size: ten files that begin with
-/// 64 KiB, and a partly used slab for some size classes in each.
-constexpr std::uint64_t fixed_bytes = 1_MiB;
+/// What a store may hold beyond 1.4 x its live bytes, whatever its size: in each of up to ten files
+/// a header page and, for some size classes, a slab that is not full.
+constexpr std::uint64_t fixed_bytes = 512_KiB;
 
 }  // namespace
 

@@ -48,7 +48,8 @@ public:
         if (random_.below(3) == 0) {
             held_.push_back(std::move(snapshot));
         }
-        if (held_.size() > 2 || (!held_.empty() && random_.below(4) == 0)) {
+        const std::size_t most = orders_.place == Place::tight ? 5 : 2;
+        if (held_.size() > most || (!held_.empty() && random_.below(4) == 0)) {
             const bool there = compare(held_.front(), who);
             held_.pop_front();
             ledger_.rechecks.fetch_add(1);

@@ -53,7 +53,7 @@ void report(Driver& driver, std::uint64_t seed, std::chrono::seconds time) {
     line("balances drawn", tally.balances);
     line("  leftovers without memory", tally.leftovers);
     line("  most memory held, in percent", tally.most_committed_percent,
-         "of 1.4 x live bytes + 1 MiB");
+         "of 1.4 x live bytes + 512 KiB");
     line("leaked bytes", tally.leaked_bytes);
     line("mismatches", ledger.mismatches);
     for (const std::string& finding : driver.findings()) {

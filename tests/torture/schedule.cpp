@@ -100,7 +100,7 @@ Round round_of(std::uint64_t seed, std::uint64_t number) {
 Visit visit_of(std::uint64_t seed, unsigned slot, std::uint64_t number) {
     Random random = stream(seed, 2 + slot, number);
     constexpr Place places_of_slots[consumer_slots] = {Place::steady, Place::steady, Place::tight,
-                                                       Place::brief};
+                                                       Place::tight, Place::brief};
     Visit visit{.place = places_of_slots[slot],
                 .seed = random.below(std::uint64_t{1} << 40),
                 .looks = 20 + skewed(random, 9)};

@@ -45,7 +45,7 @@ struct Visit {
     Death death{};  ///< at a crash point or of its own accord
 };
 
-inline constexpr unsigned consumer_slots = 4;
+inline constexpr unsigned consumer_slots = 5;
 
 Round round_of(std::uint64_t seed, std::uint64_t number);
 Visit visit_of(std::uint64_t seed, unsigned slot, std::uint64_t number);

@@ -21,7 +21,7 @@ void settle(const Orders& orders, Ledger& ledger);
 inline constexpr std::uint64_t lasting_salt = 0x5A17;
 
 constexpr std::uint64_t region_max_bytes(Place place) noexcept {
-    return place == Place::tight ? 640_KiB : 16_MiB;
+    return place == Place::tight ? 512_KiB : 16_MiB;
 }
 constexpr std::uint64_t memory_limit(Place place) noexcept {
     return place == Place::tight ? 3_MiB : 48_MiB;

@@ -140,7 +140,7 @@ World::Expected World::large_layer(std::uint64_t index, Step s) const noexcept {
         return {};
     }
     return {number * large_every, mixed(number ^ (salt_ + 1)),
-            4096 + mixed(number ^ salt_) % (96 << 10)};
+            4096 + mixed(number ^ salt_) % (48 << 10)};
 }
 
 World::Expected World::named_layer(std::uint64_t index, Step s) const noexcept {
