@@ -29,9 +29,20 @@ ipc::Trust trust_of(const ConsumerOptions& options) {
 
 SessionPointer attach_once(std::string_view name, const ConsumerOptions& options) {
     const ipc::Trust trust = trust_of(options);
-    auto store = ipc::open_store_directory(options.base_path, name, trust,
-                                           ipc::operation_on("attach", name));
-    return {new Session(std::move(store), options, trust), &Session::release};
+    for (;;) {
+        auto store = ipc::open_store_directory(options.base_path, name, trust,
+                                               ipc::operation_on("attach", name));
+        const auto directory = ipc::os::status(store.directory.get());
+        try {
+            return {new Session(std::move(store), options, trust), &Session::release};
+        } catch (const Error& error) {
+            // Removed or replaced between the look at the name and that at the files: look again.
+            if (error.code() != Errc::not_a_store ||
+                ipc::is_named(options.base_path, name, directory.value)) {
+                throw;
+            }
+        }
+    }
 }
 
 // Sleeps until something may have appeared in the base directory, or in the nearest directory above

@@ -129,5 +129,13 @@ StoreDirectory open_store_directory(const std::filesystem::path& base, std::stri
     return store;
 }
 
+bool is_named(const std::filesystem::path& base, std::string_view name,
+              const os::FileStatus& directory) {
+    const auto opened = os::open_directory(base.string());
+    const auto named = opened ? os::status_at(opened.value.get(), std::string(name))
+                              : os::Result<os::FileStatus>{{}, opened.error};
+    return named && named.value.inode == directory.inode && named.value.device == directory.device;
+}
+
 }  // namespace ipc
 }  // namespace strata

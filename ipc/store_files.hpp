@@ -55,4 +55,8 @@ struct StoreDirectory {
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
                                     const Trust& trust, std::string_view operation);
 
+/// Whether base/name is still the directory with this status: it may have been removed or replaced.
+bool is_named(const std::filesystem::path& base, std::string_view name,
+              const os::FileStatus& directory);
+
 }  // namespace strata::ipc

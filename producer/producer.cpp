@@ -24,11 +24,25 @@ std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& opt
 std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {
     const std::string operation = ipc::operation_on("open", name);
     producer_impl::check_options(options, operation);
-    auto directory = ipc::open_store_directory(
-        options.base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()},
-        operation);
-    auto lock = producer_impl::ProducerLock::take(directory, operation);
-    return std::make_shared<Store>(std::move(directory), std::move(lock), options);
+    for (;;) {
+        auto directory = ipc::open_store_directory(
+            options.base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()},
+            operation);
+        const auto opened = ipc::os::status(directory.directory.get());
+        try {
+            auto lock = producer_impl::ProducerLock::take(directory, operation);
+            // With the lock held nobody removes or replaces it any more.
+            if (ipc::is_named(options.base_path, name, opened.value)) {
+                return std::make_shared<Store>(std::move(directory), std::move(lock), options);
+            }
+        } catch (const Error& error) {
+            // Removed or replaced since the look at its name: look again.
+            if (error.code() != Errc::not_a_store ||
+                ipc::is_named(options.base_path, name, opened.value)) {
+                throw;
+            }
+        }
+    }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Who comes first, who comes second, and what becomes of a store that is replaced: between
 // processes.
 #include <csignal>
+#include <map>
 #include <memory>
 #include <poll.h>
 #include <string>
@@ -269,4 +270,47 @@ TEST_CASE("a removed store wakes who waits for it") {
     remove_store("store", temp.base());
     child.send(1);
     CHECK(child.join() == "");
+}
+
+TEST_CASE("attaching and opening while the store is replaced and removed: whole or not there") {
+    const TempStore temp;
+    Child owner = Child::start([&](const Channel& channel) {
+        ProducerOptions options = temp.producer_options();
+        options.replace = true;
+        channel.send(1);
+        for (std::uint64_t i = 0; !channel.ready(); ++i) {
+            try {
+                (void)Producer::create(temp.name(), options);
+                if (i % 2 == 0) {
+                    remove_store(temp.name(), temp.base());
+                }
+            } catch (const Error& error) {
+                // The other process was just opening it.
+                STRATA_REQUIRE(error.code() == Errc::producer_active ||
+                               error.code() == Errc::store_not_found ||
+                               error.code() == Errc::store_exists);
+            }
+        }
+        channel.send(2);
+    });
+    REQUIRE(owner.receive() == 1);
+    std::map<std::string, int> outcomes;
+    for (int i = 0; i < scaled(20'000, 1'000) || outcomes["attached"] < 100; ++i) {
+        const std::string code = code_of([&] { temp.attach(); });
+        ++outcomes[code == "no error" ? "attached" : code];
+        if (i % 8 == 0) {
+            const std::string opened = code_of([&] { temp.open(); });
+            ++outcomes[opened == "no error" ? "opened" : opened];
+        }
+    }
+    owner.send(0);
+    CHECK(owner.receive() == 2);
+    CHECK(owner.join() == "");
+    outcomes.erase("attached");
+    outcomes.erase("opened");
+    outcomes.erase("store_not_found");
+    outcomes.erase("producer_active");
+    for (const auto& [code, count] : outcomes) {
+        FAIL_CHECK(count << " times " << code);
+    }
 }
