@@ -18,7 +18,8 @@ namespace strata::consumer_impl {
 /// damage(offset, what) for what contradicts the format, and goes on.
 ///
 /// Bounded whatever the bytes say: a sound index has at most `levels` nodes above each leaf, so a
-/// walk that meets more nodes or leaves than the record allows ends there.
+/// walk that meets more nodes or leaves than the record allows ends there; and so does one whose
+/// leaves would together have more bytes than the file, for somebody may read them all.
 template <class Leaf, class Damage>
 class IndexWalk {
 public:
@@ -27,7 +28,8 @@ public:
           leaf_(std::move(leaf)),
           damage_(std::move(damage)),
           nodes_left_(index.layers * index.levels),
-          leaves_left_(index.layers) {}
+          leaves_left_(index.layers),
+          bytes_left_(index.limit) {}
 
     void run() { visit(index_.root, index_.levels, 0); }
 
@@ -58,6 +60,8 @@ private:
                     end("the index holds more entries than its record says");
                 } else if (--leaves_left_; !ipc::block_in_range(index_, entry)) {
                     damage_(offset, std::string_view("an index entry points out of the file"));
+                } else if (!take_bytes(entry)) {
+                    end("the blocks in the index overlap");
                 } else {
                     leaf_(prefix, levels * ipc::index_bits, entry);
                 }
@@ -104,6 +108,18 @@ private:
         }
     }
 
+    // Precondition: block_in_range. Sizes that reach out of the file are not for us to complain of,
+    // and nobody reads so far.
+    bool take_bytes(std::uint64_t entry) noexcept {
+        const std::uint64_t size = ipc::block_size(index_, entry);
+        if (size > index_.limit) {
+            return true;
+        }
+        const bool enough = size <= bytes_left_;
+        bytes_left_ -= enough ? size : 0;
+        return enough;
+    }
+
     void end(std::string_view what) {
         ended_ = true;
         damage_(std::uint64_t{0}, what);
@@ -114,6 +130,7 @@ private:
     Damage damage_;
     std::uint64_t nodes_left_;
     std::uint64_t leaves_left_;
+    std::uint64_t bytes_left_;
     bool ended_ = false;
 };
 

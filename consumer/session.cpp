@@ -272,7 +272,9 @@ View* Session::free_view(std::uint32_t dimensions) {
         free_views_.push_back(views_.back().get());
     }
     View* const view = free_views_.back();
-    const std::uint32_t places = std::bit_ceil(std::max<std::uint32_t>(dimensions, 8) * 2);
+    // A forged root may claim any number; no process can map more regions than there are slots.
+    constexpr std::uint32_t most = 0x1'0000;
+    const std::uint32_t places = std::bit_ceil(std::clamp<std::uint32_t>(dimensions, 8, most) * 2);
     if (view->table == nullptr || places > view->mask + 1) {
         view->storage = std::make_unique<TouchedDimension[]>(places);
         view->table = view->storage.get();

@@ -237,7 +237,20 @@ DimensionRange Snapshot::dimension(Dimension dimension) const {
 }
 
 bool Snapshot::has_dimension(Dimension dimension) const noexcept {
-    return view_ != nullptr && touched(*view_, dimension) != nullptr;
+    if (view_ == nullptr) {
+        return false;
+    }
+    if (view_->touched(dimension) != nullptr) {
+        return true;
+    }
+    // Asks the directory: the dimension is there also for those who may not read it.
+    try {
+        return view_->session->control()
+            .dimension_at(view_->directory, dimension, "has dimension")
+            .has_value();
+    } catch (...) {
+        return false;
+    }
 }
 
 std::vector<DimensionInfo> Snapshot::dimensions() const {

@@ -11,6 +11,7 @@
 #include "consumer/view.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layer_view.hpp"
+#include "ipc/os_fault.hpp"
 #include "ipc/store_files.hpp"
 
 namespace strata {
@@ -95,6 +96,12 @@ public:
     }
 
     VerifyReport finish() {
+        if (guard_.faulted()) {
+            const std::string path = ipc::FaultGuard::path();
+            add({.file = path.substr(path.rfind('/') + 1),
+                 .offset = ipc::FaultGuard::offset(),
+                 .what = "the file was cut short while it was read, or its disk fails"});
+        }
         if (options_.progress) {
             options_.progress(progress_);
         }
@@ -203,6 +210,7 @@ private:
         return {};
     }
 
+    const ipc::FaultGuard guard_;  // bytes that are lost meanwhile read as zeros
     View& view_;
     const VerifyOptions& options_;
     VerifyReport report_;

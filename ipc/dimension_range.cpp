@@ -26,7 +26,9 @@ DimensionRange::Iterator::Iterator(const ipc::IndexView& index)
     : index_(&index),
       // Every node has at least one layer below it, and a layer at most `levels` nodes above it.
       nodes_left_(index.layers * index.levels),
-      layers_left_(index.layers) {
+      layers_left_(index.layers),
+      // Blocks that overlap could make a reader of all layers read the file many times over.
+      bytes_left_(index.limit) {
     switch (ipc::entry_kind(index.root)) {
         case ipc::EntryKind::nothing: break;
         case ipc::EntryKind::layer: descend(index.root); break;
@@ -43,11 +45,12 @@ DimensionRange::Iterator::Iterator(const ipc::IndexView& index)
 void DimensionRange::Iterator::descend(std::uint64_t entry) {
     if (ipc::entry_kind(entry) == ipc::EntryKind::layer) {
         layer_ = ipc::layer_at(*index_, entry);
-        if (!layer_ || layers_left_-- == 0) {
+        if (!layer_ || layers_left_-- == 0 || layer_.size() > bytes_left_) {
             layer_ = {};
             depth_ = 0;
             fail_damaged();
         }
+        bytes_left_ -= layer_.size();
         // Below the lowest level the digits are the whole key; above, the block knows it.
         number_ = depth_ == index_->levels && depth_ > 0 ? prefix_ : ipc::block_key(*index_, entry);
         return;

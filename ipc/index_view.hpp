@@ -74,6 +74,15 @@ inline bool block_in_range(const IndexView& index, std::uint64_t word) noexcept 
     return offset >= header_bytes && offset <= index.limit - sizeof(LayerHeader);
 }
 
+/// What the entry, or else the block's header, says of the size of its payload. Precondition:
+/// block_in_range.
+inline std::uint64_t block_size(const IndexView& index, std::uint64_t word) noexcept {
+    const std::uint64_t size = entry_size(word);
+    return size != entry_size_unknown
+               ? size
+               : index.word_at(entry_offset(word) + offsetof(LayerHeader, payload_bytes));
+}
+
 /// Walks to the entry that may hold `key`; `shift` tells how many low bits were not used on the
 /// way: if it is not 0, the caller compares the key with the block's own.
 inline FoundEntry walk(const IndexView& index, std::uint64_t key, unsigned& shift) noexcept {

@@ -9,6 +9,7 @@
 
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
+#include "ipc/os_fault.hpp"
 
 namespace strata::ipc {
 
@@ -35,14 +36,20 @@ Mapping::Mapping() noexcept = default;
 Mapping::Mapping(Mapping&& other) noexcept
     : region_(std::move(other.region_)),
       base_(std::exchange(other.base_, nullptr)),
-      reserved_(std::exchange(other.reserved_, 0)) {}
+      reserved_(std::exchange(other.reserved_, 0)),
+      range_(std::exchange(other.range_, nullptr)) {}
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
     std::swap(region_, other.region_);
     std::swap(base_, other.base_);
     std::swap(reserved_, other.reserved_);
+    std::swap(range_, other.range_);
     return *this;
 }
-Mapping::~Mapping() = default;
+Mapping::~Mapping() {
+    if (range_ != nullptr) {
+        unregister_range(range_);
+    }
+}
 
 Mapping::Mapping(int fd, std::uint64_t reserve_bytes, Access access, std::string_view operation,
                  std::string_view path)
@@ -58,6 +65,9 @@ Mapping::Mapping(int fd, std::uint64_t reserve_bytes, Access access, std::string
                    "see `ulimit -v`, or create the store with a smaller region_max_bytes");
     }
     base_ = static_cast<std::byte*>(region_->get_address());
+    if (access == Access::read_only) {
+        range_ = register_range(base_, reserve_bytes, path);
+    }
 }
 
 void Mapping::exclude_from_fork() noexcept {

@@ -13,6 +13,8 @@ class mapped_region;
 
 namespace strata::ipc {
 
+struct MappedRange;
+
 enum class Access : unsigned char { read_only, read_write };
 
 /// Maps [0, reserve_bytes) of the file, which may be shorter now and grow later: bytes become
@@ -43,6 +45,7 @@ private:
     std::unique_ptr<boost::interprocess::mapped_region> region_;
     std::byte* base_ = nullptr;
     std::uint64_t reserved_ = 0;
+    MappedRange* range_ = nullptr;  // read-only ones are known to fault guards
 };
 
 }  // namespace strata::ipc

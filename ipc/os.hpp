@@ -46,6 +46,7 @@ struct FileStatus {
     std::uint64_t size_bytes = 0;
     std::uint64_t allocated_bytes = 0;
     std::uint32_t owner = 0;
+    std::uint32_t group = 0;
     std::uint32_t mode = 0;  // permission bits only
     bool is_regular = false;
     bool is_directory = false;
@@ -64,10 +65,12 @@ Result<FileDescriptor> open_directory(const std::string& path);
 Result<FileDescriptor> open_directory_at(int directory, const std::string& name);
 Result<FileDescriptor> open_read(int directory, const std::string& name);
 Result<FileDescriptor> open_write(int directory, const std::string& name);
-/// New file (fails with EEXIST); `mode` is set whatever the umask.
-Result<FileDescriptor> create_file(int directory, const std::string& name, std::uint32_t mode);
+/// New file (fails with EEXIST); `mode` is set whatever the umask, and not before the group.
+Result<FileDescriptor> create_file(int directory, const std::string& name, std::uint32_t mode,
+                                   std::optional<std::uint32_t> group = {});
 int create_directory(const std::string& path, std::uint32_t mode);
-int create_directory_at(int directory, const std::string& name, std::uint32_t mode);
+int create_directory_at(int directory, const std::string& name, std::uint32_t mode,
+                        std::optional<std::uint32_t> group = {});
 int remove_file(int directory, const std::string& name);
 int remove_directory(int directory, const std::string& name);
 enum class RenameMode : unsigned char { no_replace, exchange };

@@ -73,6 +73,7 @@ Result<FileStatus> converted(int result, const struct stat& st) {
              .size_bytes = static_cast<std::uint64_t>(st.st_size),
              .allocated_bytes = static_cast<std::uint64_t>(st.st_blocks) * 512,
              .owner = st.st_uid,
+             .group = st.st_gid,
              .mode = st.st_mode & 07777U,
              .is_regular = S_ISREG(st.st_mode),
              .is_directory = S_ISDIR(st.st_mode)}};
@@ -121,12 +122,15 @@ Result<FileDescriptor> open_write(int directory, const std::string& name) {
     }));
 }
 
-Result<FileDescriptor> create_file(int directory, const std::string& name, std::uint32_t mode) {
+Result<FileDescriptor> create_file(int directory, const std::string& name, std::uint32_t mode,
+                                   std::optional<std::uint32_t> group) {
     auto file = opened(retry([&] {
         return ::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                        mode);
+                        mode & 0600U);
     }));
-    if (file && ::fchmod(file.value.get(), mode) != 0) {
+    constexpr auto same_owner = static_cast<uid_t>(-1);
+    if (file && ((group && ::fchown(file.value.get(), same_owner, *group) != 0) ||
+                 ::fchmod(file.value.get(), mode) != 0)) {
         const int error = errno;
         ::unlinkat(directory, name.c_str(), 0);
         return {{}, error};
@@ -138,12 +142,21 @@ int create_directory(const std::string& path, std::uint32_t mode) {
     return create_directory_at(AT_FDCWD, path, mode);
 }
 
-int create_directory_at(int directory, const std::string& name, std::uint32_t mode) {
-    if (::mkdirat(directory, name.c_str(), mode) != 0) {
+int create_directory_at(int directory, const std::string& name, std::uint32_t mode,
+                        std::optional<std::uint32_t> group) {
+    if (::mkdirat(directory, name.c_str(), mode & 0700U) != 0) {
         return errno;
     }
     // mkdir applies the umask; chmod does not. We just made it, so it is no link.
-    return ::fchmodat(directory, name.c_str(), mode, 0) == 0 ? 0 : errno;
+    constexpr auto same_owner = static_cast<uid_t>(-1);
+    if ((group &&
+         ::fchownat(directory, name.c_str(), same_owner, *group, AT_SYMLINK_NOFOLLOW) != 0) ||
+        ::fchmodat(directory, name.c_str(), mode, 0) != 0) {
+        const int error = errno;
+        ::unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+        return error;
+    }
+    return 0;
 }
 
 int remove_file(int directory, const std::string& name) {

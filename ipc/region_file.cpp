@@ -41,7 +41,9 @@ FileDescriptor open_region(const StoreDirectory& store, const ControlIdentity& i
         if (file.error == ELOOP) {
             fail(Errc::not_trusted, operation, path, "is a symbolic link");
         }
-        fail_errno(file.error, operation, path, "cannot open the region");
+        fail_errno(
+            file.error, operation, path, "cannot open the region",
+            file.error == EACCES ? "its mode and group decide who may read this dimension" : "");
     }
     const auto status = os::status(file.value.get());
     if (!status) {

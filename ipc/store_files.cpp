@@ -81,13 +81,19 @@ void check_trust(const os::FileStatus& status, bool directory, const Trust& trus
                  std::to_string(trust.owner) + " or root",
              "if that user is meant to publish it, say so with trusted_owner");
     }
-    constexpr std::uint32_t others_write = 0002;
+    constexpr std::uint32_t others_write = 0022;
     if ((status.mode & others_write) != 0) {
         char mode[16];
         std::snprintf(mode, sizeof(mode), "%04o", status.mode);
         fail(Errc::not_trusted, operation, path,
-             std::string("mode ") + mode + " lets everybody write to it",
-             "find out who made it; remove it or take the permission away (chmod o-w)");
+             std::string("mode ") + mode + " lets others than its owner write to it",
+             "find out who did that; remove it or take the permission away (chmod go-w)");
+    }
+    // A second name may be in the reach of somebody who must not have this file, or was planted.
+    if (!directory && status.links > 1) {
+        fail(Errc::not_trusted, operation, path,
+             "has " + std::to_string(status.links) + " names (hard links)",
+             "find out who made them; remove the others");
     }
 }
 

@@ -17,6 +17,7 @@ inline constexpr const char* lock_file_name = "producer.lock";
 inline constexpr std::uint32_t directory_mode = 0755;
 inline constexpr std::uint32_t base_directory_mode = 01777;  // as /tmp: anybody may add a store
 inline constexpr std::uint32_t file_mode = 0644;
+inline constexpr std::uint32_t most_file_mode = 0644;  // what FileAccess may give
 inline constexpr std::uint32_t lock_file_mode = 0600;
 
 std::string region_file_name(Dimension dimension, std::uint64_t serial);
@@ -31,7 +32,8 @@ struct Trust {
     std::uint32_t owner = 0;  // accepted beside root
 };
 
-/// Checks an opened file or directory: its kind, its owner, and that others cannot write to it.
+/// Checks an opened file or directory: its kind, its owner, that others cannot write to it, and
+/// that a file has one name only.
 /// Throws Error{not_trusted, not_a_store}.
 void check_trust(const os::FileStatus& status, bool directory, const Trust& trust,
                  std::string_view operation, std::string_view path);

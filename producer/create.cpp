@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,7 +85,8 @@ private:
 ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
                                   std::string_view operation, const std::string& path) {
     using producer_impl::Region;
-    auto file = ipc::os::create_file(directory, ipc::control_file_name, ipc::file_mode);
+    auto file = ipc::os::create_file(directory, ipc::control_file_name, options.access.mode,
+                                     options.access.group);
     int error = file.error;
     if (error == 0) {
         error = ipc::os::commit_range(file.value.get(), 0, Region::initial_bytes);
@@ -93,9 +95,10 @@ ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
         ipc::fail_errno(
             error, operation, path,
             "cannot make a control file of " + std::to_string(Region::initial_bytes) + " bytes",
-            error == ENOSPC ? "the file system is full; for /dev/shm in a container see "
-                              "--shm-size"
-                            : "");
+            error == ENOSPC  ? "the file system is full; for /dev/shm in a container see "
+                               "--shm-size"
+            : error == EPERM ? "this user has to belong to the group of ProducerOptions::access"
+                             : "");
     }
     STRATA_CRASH_POINT("create.control-file");
     const ipc::Mapping mapping(file.value.get(), Region::initial_bytes, ipc::Access::read_write,
@@ -142,6 +145,17 @@ ipc::FileDescriptor write_control(int directory, const ProducerOptions& options,
 
 namespace producer_impl {
 
+void check_access(const FileAccess& access, std::string_view operation) {
+    constexpr std::uint32_t least = 0600;
+    if ((access.mode & ~ipc::most_file_mode) != 0 || (access.mode & least) != least) {
+        char mode[32];
+        std::snprintf(mode, sizeof(mode), "%04o", access.mode);
+        ipc::fail(Errc::invalid_argument, operation, "",
+                  std::string("the mode of a file is ") + mode +
+                      ": it has to be 0600 and may let others read");
+    }
+}
+
 void check_options(const ProducerOptions& options, std::string_view operation) {
     const auto refuse = [&](const std::string& what) {
         ipc::fail(Errc::invalid_argument, operation, "", what);
@@ -153,6 +167,7 @@ void check_options(const ProducerOptions& options, std::string_view operation) {
                ": it has to be a multiple of 4096 from " + std::to_string(Region::initial_bytes) +
                " to " + std::to_string(max_region_bytes));
     }
+    check_access(options.access, operation);
     if (options.memory_limit < 2 * Region::initial_bytes) {
         refuse("memory_limit is " + std::to_string(options.memory_limit) +
                ": a store with one dimension needs at least " +
@@ -193,7 +208,10 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
 
     const std::string staged = producer_impl::staging_name(name);
     const std::string staged_path = (options.base_path / staged).string();
-    if (const int error = ipc::os::create_directory_at(at, staged, ipc::directory_mode)) {
+    // Whoever may read the control file may look into the directory.
+    const std::uint32_t may_read = options.access.mode & 0444U;
+    if (const int error = ipc::os::create_directory_at(
+            at, staged, options.access.mode | (may_read >> 2), options.access.group)) {
         ipc::fail_errno(error, operation, staged_path, "cannot make the store's directory",
                         error == EACCES ? "choose a base path that this user may write to" : "");
     }

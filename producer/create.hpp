@@ -23,5 +23,6 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
 
 /// Throws Error{invalid_argument} if the options can never work.
 void check_options(const ProducerOptions& options, std::string_view operation);
+void check_access(const FileAccess& access, std::string_view operation);
 
 }  // namespace strata::producer_impl

@@ -26,6 +26,15 @@ ipc::IndexView index_of(const Region& region) {
             .layers = state.layers};
 }
 
+// Also after chmod or chgrp by hand: whoever may not read the old file must not read the new one.
+FileAccess access_of(const Region& region) {
+    const auto status = ipc::os::status(region.file().get());
+    if (!status) {
+        ipc::fail_errno(status.error, "move dimension", region.path(), "cannot read its status");
+    }
+    return {.mode = (status.value.mode & ipc::most_file_mode) | 0600U, .group = status.value.group};
+}
+
 }  // namespace
 
 // Copies the block behind `header` of `from`; offset of the header in `to`. No room: 0.
@@ -57,8 +66,8 @@ bool Store::relocate(const std::shared_ptr<Region>& old) {
     }
     try {
         BatchState batch(*this);
-        const std::shared_ptr<Region> fresh =
-            new_region(old->dimension, {.max_bytes = old->max_bytes()}, true);
+        const std::shared_ptr<Region> fresh = new_region(
+            old->dimension, {.max_bytes = old->max_bytes(), .access = access_of(*old)}, true);
         STRATA_CRASH_POINT("relocate.file-made");
         fresh->lineage = old->lineage;
         batch.begin_relocation(old, fresh);

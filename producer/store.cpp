@@ -10,6 +10,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/region_file.hpp"
+#include "producer/create.hpp"
 
 namespace strata::producer_impl {
 
@@ -147,6 +148,9 @@ RegionSizes Store::sizes_of(const DimensionOptions& options, std::string_view wh
 std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOptions& options,
                                           bool mutex_held) {
     const std::string op = operation("add dimension " + std::to_string(dimension) + " to");
+    if (options.access) {
+        check_access(*options.access, op);
+    }
     const auto [initial_bytes, max_bytes] = sizes_of(options, op);
     const std::uint64_t serial = next_serial_.fetch_add(1, std::memory_order_relaxed);
     std::string name = ipc::region_file_name(dimension, serial);
@@ -171,7 +175,8 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
                          .current = budget_.used()});
         }
     }
-    auto file = ipc::os::create_file(directory_.directory.get(), name, ipc::file_mode);
+    const FileAccess access = options.access.value_or(options_.access);
+    auto file = ipc::os::create_file(directory_.directory.get(), name, access.mode, access.group);
     STRATA_CRASH_POINT("region.file-made");
     int error = file.error;
     if (error == 0) {
@@ -183,7 +188,8 @@ std::shared_ptr<Region> Store::new_region(Dimension dimension, const DimensionOp
     if (error != 0) {
         budget_.give_back(initial_bytes);
         ipc::fail_errno(error, op, path,
-                        "cannot create a region of " + std::to_string(initial_bytes) + " bytes");
+                        "cannot create a region of " + std::to_string(initial_bytes) + " bytes",
+                        error == EPERM ? "this user has to belong to the dimension's group" : "");
     }
     STRATA_CRASH_POINT("region.file-sized");
     std::shared_ptr<Region> region;

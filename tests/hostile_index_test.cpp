@@ -269,6 +269,28 @@ TEST_CASE("shared nodes cannot unfold into an exponential walk") {
     CHECK(open_code(store) == "corrupt");
 }
 
+TEST_CASE("layers that overlap cannot make a reader read the file many times over") {
+    const SpoiledStore store;
+    // Sixty-four layers that each claim most of the file; none of them needs to know its number.
+    const std::uint64_t header = store.layer_offset();
+    const std::uint64_t size = store.limit() - header - sizeof(ipc::LayerHeader);
+    FileEditor bytes = store.region();
+    bytes.write(header + offsetof(ipc::LayerHeader, payload_bytes), size);
+    const std::uint64_t node = store.limit() - 512;
+    for (std::uint64_t digit = 0; digit < 64; ++digit) {
+        bytes.write(node + 8 * digit, layer_entry(header, size));
+    }
+    store.set_index(node_entry(EntryKind::array_node, node), 1, 64);
+    const Reading reading = read_store(store);
+    CHECK(reading.scan == "corrupt");
+    CHECK(reading.scanned <= store.limit() / size);
+    const VerifyReport report = verify(store.attach().snapshot());
+    CHECK(report.payload_bytes <= store.limit());
+    REQUIRE_FALSE(report.failures.empty());
+    CHECK(report.failures.back().what.find("overlap") != std::string::npos);
+    CHECK(open_code(store) == "corrupt");
+}
+
 TEST_CASE("a node below the lowest level is corrupt") {
     const SpoiledStore store;
     const std::uint64_t root = store.control().record().index;

@@ -79,8 +79,11 @@ Exit run(int argc, char** argv) {
     app.add_flag("--json", settings.json, "JSON instead of text, errors too");
     app.add_flag("--bytes", settings.bytes, "Sizes in bytes, not in KiB and MiB");
     add_all(app, settings);
+    // Looking at stores is what this program is for: also at those that are cut short meanwhile.
+    const ReadGuard guard;
     try {
         app.parse(argc, argv);
+        guard.check("read the store");
         finish_output();
         return Exit::ok;
     } catch (const CLI::Success& help) {

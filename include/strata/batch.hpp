@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "strata/store.hpp"
 #include "strata/type_tag.hpp"
 #include "strata/types.hpp"
 
@@ -35,6 +37,10 @@ struct DimensionOptions {
     std::uint64_t initial_bytes =
         0;                        ///< memory at the start; 0: ProducerOptions' (64 KiB at least)
     std::uint64_t max_bytes = 0;  ///< that it may grow to; 0: the store's region_max_bytes
+    /// Who may read its layers; none: ProducerOptions::access. Others see that the dimension exists
+    /// and how large it is, and get permission_denied when they touch it. A dimension that is there
+    /// already keeps what it has.
+    std::optional<FileAccess> access{};
 };
 
 /// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is

@@ -68,6 +68,7 @@ public:
         // share children and so unfold to far more than the file has bytes.
         std::uint64_t nodes_left_ = 0;
         std::uint64_t layers_left_ = 0;
+        std::uint64_t bytes_left_ = 0;
         Layer layer_{};
     };
 

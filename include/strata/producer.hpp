@@ -52,6 +52,9 @@ struct ProducerOptions {
     /// it was below. In the thread whose put, commit or other call noticed it, without any lock: it
     /// may raise the limit. Must not throw.
     std::function<void(const MemoryWarning&)> on_memory_warning{};
+    /// Who may attach (`create` only), and who may read the dimensions that are added without an
+    /// access of their own. Whoever may not open the control file sees nothing of the store.
+    FileAccess access{};
     /// Readers that hold on to old snapshots.
     SlowReaderOptions slow_readers{};
 };

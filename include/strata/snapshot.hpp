@@ -79,6 +79,7 @@ public:
     /// The layers of one dimension in ascending order of layer number; empty if the dimension has
     /// none. Throws dimension_not_found, or what `get` throws for a damaged region.
     DimensionRange dimension(Dimension dimension) const;
+    /// Whether the generation has it; this process may still not be permitted to read it.
     bool has_dimension(Dimension dimension) const noexcept;
     /// All dimensions, ascending. Throws corrupt. O(dimensions).
     std::vector<DimensionInfo> dimensions() const;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,14 @@ namespace strata {
 
 /// `/dev/shm/strata`: shared memory. Any directory will do; on a disk the store is a volume.
 const std::filesystem::path& default_base_path();
+
+/// Who may open a file that a producer makes. Its owner may always read and write it; nobody else
+/// may ever write. Set as it says here, whatever the umask. (To change it later: chmod and chgrp;
+/// a file that takes the place of another one keeps its mode and group.)
+struct FileAccess {
+    std::uint32_t mode = 0644;             ///< 0644 everybody, 0640 the group, 0600 the owner alone
+    std::optional<std::uint32_t> group{};  ///< one of this user's groups; none: the usual one
+};
 
 /// Throws Error{invalid_name} unless `name` can name a store: 1 to 200 bytes, no '/', no control
 /// characters, not starting with '.'.

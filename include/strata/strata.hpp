@@ -13,6 +13,7 @@
 #include "strata/layer.hpp"            // IWYU pragma: export
 #include "strata/producer.hpp"         // IWYU pragma: export
 #include "strata/proto_dimension.hpp"  // IWYU pragma: export
+#include "strata/read_guard.hpp"       // IWYU pragma: export
 #include "strata/snapshot.hpp"         // IWYU pragma: export
 #include "strata/statistics.hpp"       // IWYU pragma: export
 #include "strata/store.hpp"            // IWYU pragma: export
