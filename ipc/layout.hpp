@@ -104,7 +104,7 @@ static_assert(sizeof(ControlStats) == 256 && offsetof(ControlStats, started_at_n
 
 inline constexpr std::uint64_t control_stats_offset = 256;
 inline constexpr std::size_t stats_pools = 5;     // up to 4, 16, 64, 256 KiB, and larger
-inline constexpr std::size_t stats_classes = 28;  // size classes of slabs
+inline constexpr std::size_t stats_classes = 28;  // size classes of slabs; some unused
 
 /// Where the memory of one file is: at 1024 of a region, at 512 of control.mmap. Advisory as
 /// ControlStats is; rewritten as a whole now and then.

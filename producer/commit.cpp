@@ -41,7 +41,7 @@ struct Store::Commit {
         trail.retired.clear();
         for (const BatchOp& op : batch.ops()) {
             if (op.header != 0) {
-                reserve = Reserve::keep;  // only what frees memory may use the last of it
+                reserve = Reserve::keep_half;  // only what frees memory may use the last of it
                 break;
             }
         }

@@ -10,8 +10,9 @@
 namespace strata::producer_impl {
 
 /// Who may use the last bytes: a commit that only erases needs a little room for index nodes before
-/// it can give anything back, so puts leave it some.
-enum class Reserve : unsigned char { keep, use };
+/// it can give anything back, so others leave it some (keep_half); and puts leave as much again
+/// (keep), for the index nodes of the commit that is to publish them.
+enum class Reserve : unsigned char { keep, keep_half, use };
 
 class MemoryBudget {
 public:
@@ -27,7 +28,10 @@ public:
     bool take(std::uint64_t bytes, Reserve reserve) noexcept {
         const std::lock_guard lock(mutex_);
         const std::uint64_t limit = this->limit();
-        const std::uint64_t bound = reserve == Reserve::use ? limit : limit - reserve_of(limit);
+        const std::uint64_t kept = reserve == Reserve::keep        ? reserve_of(limit)
+                                   : reserve == Reserve::keep_half ? reserve_of(limit) / 2
+                                                                   : 0;
+        const std::uint64_t bound = limit - kept;
         const std::uint64_t used = this->used();
         if (used > bound || bytes > bound - used) {
             return false;

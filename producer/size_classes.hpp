@@ -11,11 +11,11 @@ namespace strata::producer_impl {
 // restarted producer recomputes from a block's (offset, bytes, alignment) which slab held it.
 
 constexpr std::uint64_t page_bytes = 4096;
-constexpr std::uint64_t block_unit = 64;              // every block starts on a multiple of this
-constexpr std::uint64_t largest_class_bytes = 16384;  // bigger blocks are runs of whole pages
+constexpr std::uint64_t block_unit = 64;             // every block starts on a multiple of this
+constexpr std::uint64_t largest_class_bytes = 8192;  // bigger blocks are runs of whole pages
 constexpr std::uint64_t largest_alignment = page_bytes;
-constexpr std::size_t class_count = 28;
-constexpr std::uint32_t largest_slab_pages = 16;
+constexpr std::size_t class_count = 24;
+constexpr std::uint32_t largest_slab_pages = 8;
 
 struct SizeClass {
     std::uint32_t block_bytes;
@@ -102,11 +102,11 @@ constexpr std::size_t class_for(std::uint64_t bytes, std::uint64_t alignment) {
 }
 
 // The pools that statistics tell of: blocks of up to 4, 16, 64 and 256 KiB, and larger ones. The
-// first two are slabs, the others runs of pages.
+// first is slabs, the second slabs up to 8 KiB and runs of three or four pages, the others runs.
 inline constexpr std::size_t pool_count = 5;
 inline constexpr std::array<std::uint64_t, pool_count> pool_limits = {4 << 10, 16 << 10, 64 << 10,
                                                                       256 << 10, 0};  // 0: none
-static_assert(pool_limits[1] == largest_class_bytes);
+static_assert(largest_class_bytes <= pool_limits[1]);
 
 constexpr std::size_t pool_of_bytes(std::uint64_t bytes) {
     std::size_t pool = 0;

@@ -23,7 +23,7 @@ class Consumer;
 class Producer;
 
 /// One pool of a region: its blocks by size. The pools end at 4, 16, 64 and 256 KiB; the last one
-/// has all larger blocks. Up to 16 KiB blocks lie in slabs of equal blocks, above they are runs of
+/// has all larger blocks. Up to 8 KiB blocks lie in slabs of equal blocks, above they are runs of
 /// pages. Free pages belong to no pool; any pool may take them.
 struct PoolStatistics {
     std::uint64_t block_bytes = 0;      ///< largest block of this pool; 0: no bound
