@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -69,6 +71,49 @@ TEST_CASE("one dimension on demand, and with what consumers map") {
     Consumer consumer = store.attach();
     CHECK(consumer.snapshot().dimensions()[0].name == "Technical");
     CHECK(consumer.snapshot().dimensions()[1].name == "Dreams");
+}
+
+TEST_CASE("a store with all core dimensions is opened, and attached to, in a moment") {
+    const TempStore store;
+    { store.create().add_core_dimensions(); }
+    const auto start = std::chrono::steady_clock::now();
+    Producer producer = store.open();
+    CHECK(producer.add_core_dimensions() == 2);
+    CHECK(store.attach().snapshot().dimension_count() == 14);
+    CHECK(std::chrono::steady_clock::now() - start <
+          strata::test::scaled(std::chrono::milliseconds(100), std::chrono::milliseconds(2'000)));
+}
+
+TEST_CASE("a consumer maps a region when it first touches it, not before") {
+    const TempStore store;
+    Producer producer = store.create();
+    producer.add_core_dimensions();
+    publish(producer, {3, 1}, "three");
+    publish(producer, {5, 1}, "five");
+    // In a process of its own, where the producer has nothing mapped.
+    strata::test::Child child = strata::test::Child::start([&](const strata::test::Channel&) {
+        const auto mapped = [] {
+            std::ifstream maps("/proc/self/maps");
+            std::string names;
+            for (std::string line; std::getline(maps, line);) {
+                const std::size_t at = line.find("region-");
+                names += at != std::string::npos ? line.substr(at, 9) : "";
+            }
+            return names;
+        };
+        Consumer consumer = store.attach();
+        const Snapshot snapshot = consumer.snapshot();
+        STRATA_REQUIRE_EQ(snapshot.dimensions().size(), std::size_t{14});
+        STRATA_REQUIRE_EQ(snapshot.layer_count(), std::uint64_t{2});
+        STRATA_REQUIRE_EQ(mapped(), "");
+        STRATA_REQUIRE(snapshot.get({3, 1}).text() == "three");
+        STRATA_REQUIRE_EQ(mapped(), "region-3-");
+        STRATA_REQUIRE(!snapshot.find({20, 1}));  // there is no such dimension
+        STRATA_REQUIRE_EQ(mapped(), "region-3-");
+        STRATA_REQUIRE(snapshot.get({5, 1}).text() == "five");
+        STRATA_REQUIRE(mapped().find("region-5-") != std::string::npos);
+    });
+    CHECK(child.join() == "");
 }
 
 TEST_CASE("a dimension starts with its initial size and ends at its maximum") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every code of strata::Error, provoked the way a user would meet it, with all that it promises to say.
+// Every code of strata::Error, provoked the way a user would meet it, with all that it promises to
+// say.
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -129,9 +130,7 @@ std::map<Errc, Provoke> provocations() {
     all[Errc::invalid_argument] = [] {
         const TempStore store;
         Producer producer = store.create();
-        return error_of([&] {
-            producer.batch().put({1, 1}, "x", {.alignment = 3});
-        });
+        return error_of([&] { producer.batch().put({1, 1}, "x", {.alignment = 3}); });
     };
     all[Errc::producer_active] = [] {
         const TempStore store;
@@ -248,8 +247,9 @@ TEST_CASE("the limits' errors carry their numbers") {
     CHECK(limit->current() > 0);
     CHECK(limit->current() <= 1_MiB);
     CHECK_FALSE(limit->hint().empty());
-    const auto large =
-        error_of([&] { producer.batch().loan({1, 1}, TempStore::region_max_bytes + 1); });
+    const auto large = error_of([&] {
+        producer.batch().loan({1, 1}, TempStore::region_max_bytes + 1);
+    });
     REQUIRE(large);
     CHECK(large->limit() == TempStore::region_max_bytes);
     CHECK(large->needed() == TempStore::region_max_bytes + 1);

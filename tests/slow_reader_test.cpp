@@ -3,9 +3,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <fcntl.h>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -40,6 +43,37 @@ void fill(Producer& producer, Dimension dimension, std::uint64_t layers, std::ui
     }
     batch.crystallize();
 }
+
+/// The control file, for asking the kernel about its locks.
+class ControlFile {
+public:
+    explicit ControlFile(const TempStore& store)
+        : fd_(::open(store.file("control.mmap").c_str(), O_RDONLY | O_CLOEXEC)) {
+        REQUIRE(fd_ >= 0);
+    }
+    ControlFile(const ControlFile&) = delete;
+    ControlFile& operator=(const ControlFile&) = delete;
+    ~ControlFile() { ::close(fd_); }
+
+    /// As /proc/locks shows it.
+    std::string inode() const {
+        struct stat status {};
+        REQUIRE(::fstat(fd_, &status) == 0);
+        return ":" + std::to_string(status.st_ino) + " ";
+    }
+    /// Whether a reader could be refused a pin, of whatever epoch.
+    bool locked_for_readers() const {
+        struct flock probe {};
+        probe.l_type = F_RDLCK;
+        probe.l_whence = SEEK_SET;
+        probe.l_len = off_t{1} << 61;  // behind it is the producer's sign of life
+        REQUIRE(::fcntl(fd_, F_OFD_GETLK, &probe) == 0);
+        return probe.l_type != F_UNLCK;
+    }
+
+private:
+    int fd_;
+};
 
 void check(const Snapshot& snapshot, Dimension dimension, std::uint64_t layers,
            std::uint64_t version) {
@@ -164,6 +198,51 @@ TEST_CASE("waiting: the commit goes on as soon as the reader lets go, and fails 
     CHECK(let_go.load());
     CHECK(std::chrono::steady_clock::now() - start < 30s);
     reader.join();
+    check(consumer.snapshot(), 1, 80, 2);
+}
+
+TEST_CASE("waiting is in nobody's way: no byte is locked exclusively, others take new snapshots") {
+    const TempStore store;
+    ProducerOptions options = small(store);
+    options.slow_readers.policy = SlowReaderPolicy::wait;
+    options.slow_readers.wait = 60s;
+    Producer producer = Producer::create(store.name(), options);
+    fill(producer, 1, 80, 0);
+    Consumer consumer = store.attach();
+    std::optional<Snapshot> old = consumer.snapshot();
+    fill(producer, 1, 80, 1);
+    const ControlFile control(store);
+    std::thread writer([&] { fill(producer, 1, 80, 2); });
+    // A request that sleeps is listed behind "->".
+    const auto waits = [&] {
+        std::ifstream locks("/proc/locks");
+        for (std::string line; std::getline(locks, line);) {
+            if (line.find("->") != std::string::npos &&
+                line.find(control.inode()) != std::string::npos) {
+                return true;
+            }
+        }
+        return false;
+    };
+    const auto deadline = std::chrono::steady_clock::now() + strata::test::patience;
+    while (!waits() && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(1ms);
+    }
+    CHECK(waits());
+    Consumer other = store.attach();
+    Snapshot fresh = other.snapshot();
+    for (int i = 0; i < 200; ++i) {
+        // Only an exclusive lock is in the way of a shared one.
+        CHECK_FALSE(control.locked_for_readers());
+        fresh = Snapshot();
+        fresh = store.attach().snapshot();
+        REQUIRE(fresh.generation() == 3);
+    }
+    check(fresh, 1, 3, 1);
+    old.reset();
+    writer.join();
+    CHECK_FALSE(control.locked_for_readers());
+    check(fresh, 1, 80, 1);
     check(consumer.snapshot(), 1, 80, 2);
 }
 
@@ -333,6 +412,65 @@ TEST_CASE("moving on: a batch follows its dimension, not another that has its nu
     CHECK(begun.size() == 1);
     CHECK(consumer.snapshot().layer_count() == 1);
     check(old, 1, 60, 0);
+}
+
+TEST_CASE("moving on: retained generations stay readable, in the old file and in the new") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.slow_readers.policy = SlowReaderPolicy::move_on;
+    options.retain = 3;
+    Producer producer = Producer::create(store.name(), options);
+    producer.add_dimension(1, {.max_bytes = 8_MiB});
+    fill(producer, 1, 60, 0);
+    Consumer consumer = store.attach();
+    const Snapshot old = consumer.snapshot();
+    std::map<Generation, std::uint64_t> versions;
+    for (std::uint64_t version = 1; version < 16; ++version) {
+        fill(producer, 1, 60, version);
+        versions[producer.generation()] = version;
+        Consumer reader = store.attach();
+        const Generation oldest = producer.generation() - options.retain;
+        for (const auto& [generation, expected] : versions) {
+            if (generation >= oldest) {
+                check(reader.snapshot(generation), 1, 60, expected);
+            }
+        }
+    }
+    CHECK(statistics(producer).relocations >= 1);
+    check(old, 1, 60, 0);
+    CHECK(producer.stats().committed_bytes == store.allocated_bytes());
+    CHECK(verify(consumer.snapshot()).ok());
+}
+
+TEST_CASE("moving on: the next producer, too, leaves the old file to its reader") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.slow_readers.policy = SlowReaderPolicy::move_on;
+    std::optional<Producer> producer(Producer::create(store.name(), options));
+    producer->add_dimension(1, {.max_bytes = 4_MiB});
+    fill(*producer, 1, 60, 0);
+    Consumer consumer = store.attach();
+    std::optional<Snapshot> old = consumer.snapshot();
+    for (std::uint64_t version = 1; version < 6; ++version) {
+        fill(*producer, 1, 60, version);
+    }
+    REQUIRE(statistics(*producer).relocations >= 1);
+    producer.reset();
+    producer = Producer::open(store.name(), options);
+    CHECK(producer->stats().committed_bytes == store.allocated_bytes());
+    for (std::uint64_t version = 6; version < 16; ++version) {
+        fill(*producer, 1, 60, version);
+        check(*old, 1, 60, 0);
+    }
+    CHECK(store.allocated_bytes() <= options.memory_limit);
+    check(consumer.snapshot(), 1, 60, 15);
+    old.reset();
+    const auto deadline = std::chrono::steady_clock::now() + strata::test::patience;
+    while (store.region_files() > 1 && std::chrono::steady_clock::now() < deadline) {
+        producer->reclaim();
+        std::this_thread::sleep_for(1ms);
+    }
+    CHECK(store.region_files() == 1);
 }
 
 TEST_CASE("moving on needs room: without it the commit fails as ever, and nothing is lost") {
