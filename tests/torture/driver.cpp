@@ -57,6 +57,7 @@ Driver::Driver(std::filesystem::path base, std::uint64_t seed)
         start_producer({.role = "produce", .place = place, .seed = seed, .steps = 3}, false);
         await_end_of_producer("first producer");
     }
+    no_consumers_ = false;
 }
 
 Driver::~Driver() {

@@ -86,7 +86,7 @@ private:
     std::vector<std::string> findings_;
     pid_t producer_ = -1;
     std::array<Consumer, consumer_slots> consumers_{};
-    bool no_consumers_ = false;
+    bool no_consumers_ = true;
 };
 
 }  // namespace strata::test
