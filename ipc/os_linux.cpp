@@ -173,7 +173,8 @@ int rename_at(int directory, const std::string& from, const std::string& to, Ren
 }
 
 Result<std::vector<std::string>> list_directory(int directory) {
-    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int copy =
+        retry([&] { return ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     if (copy < 0) {
         return {{}, errno};
     }
@@ -199,7 +200,7 @@ Result<std::vector<std::string>> list_directory(int directory) {
 int reopen_read(int fd) noexcept {
     char path[32];
     std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return ::open(path, O_RDONLY | O_CLOEXEC);
+    return retry([&] { return ::open(path, O_RDONLY | O_CLOEXEC); });
 }
 
 int read_at(int fd, void* out, std::size_t size, std::uint64_t offset) {
@@ -285,7 +286,7 @@ std::pair<std::uint64_t, std::uint64_t> next_data(int fd, std::uint64_t offset,
 
 int set_lock(int fd, LockType type, std::uint64_t start, std::uint64_t length) noexcept {
     struct flock lock = lock_of(type_of(type), start, length);
-    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    if (retry([&] { return ::fcntl(fd, F_OFD_SETLK, &lock); }) == 0) {
         return 0;
     }
     return errno == EACCES ? EAGAIN : errno;

@@ -255,8 +255,13 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
     }
     STRATA_CRASH_POINT("create.in-place");
     staging.done();
-    return {ipc::open_store_directory(options.base_path, name, own_files(), operation),
-            std::move(lock), std::move(control)};
+    // The directory that was built is the store's now, under whatever name it was opened.
+    return {{.base = std::move(base.value),
+             .directory = std::move(directory.value),
+             .name = std::string(name),
+             .path = path},
+            std::move(lock),
+            std::move(control)};
 }
 
 }  // namespace producer_impl

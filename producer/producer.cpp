@@ -17,8 +17,21 @@ namespace {
 
 std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& options) {
     auto made = producer_impl::create_store(name, options);
-    return std::make_shared<Store>(std::move(made.directory), std::move(made.lock), options,
-                                   std::move(made.control));
+    const auto status = ipc::os::status(made.directory.directory.get());
+    try {
+        return std::make_shared<Store>(std::move(made.directory), std::move(made.lock), options,
+                                       std::move(made.control));
+    } catch (...) {
+        // It has its name already: away with it, so that the call may be repeated.
+        try {
+            if (status && ipc::is_named(options.base_path, name, status.value)) {
+                remove_store(name, options.base_path);
+            }
+        } catch (const Error&) {
+            // What stays is a sound, empty store.
+        }
+        throw;
+    }
 }
 
 std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {

@@ -154,7 +154,11 @@ public:
     /// True if a word (or the end) is there to be received.
     bool ready(std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) const {
         pollfd item{.fd = fd_, .events = POLLIN, .revents = 0};
-        return ::poll(&item, 1, static_cast<int>(timeout.count())) > 0;
+        int found = 0;
+        do {  // a signal starts the wait anew
+            found = ::poll(&item, 1, static_cast<int>(timeout.count()));
+        } while (found < 0 && errno == EINTR);
+        return found > 0;
     }
 
 private:
@@ -167,7 +171,10 @@ private:
         if (!ready(patience)) {
             throw Failure("the other process did not answer in time");
         }
-        ssize_t got = ::recv(fd_, bytes, size, 0);
+        ssize_t got = 0;
+        do {
+            got = ::recv(fd_, bytes, size, 0);
+        } while (got < 0 && errno == EINTR);
         if (got < 0 && errno == ECONNRESET) {
             // It ended without reading everything; what it had sent is still here.
             got = ::recv(fd_, bytes, size, 0);
@@ -313,7 +320,11 @@ private:
         const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
         pollfd item{.fd = handle, .events = POLLIN, .revents = 0};
         const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience);
-        const bool hung = handle >= 0 && ::poll(&item, 1, static_cast<int>(limit.count())) == 0;
+        int found = 0;
+        do {  // a signal starts the wait anew
+            found = ::poll(&item, 1, static_cast<int>(limit.count()));
+        } while (found < 0 && errno == EINTR);
+        const bool hung = handle >= 0 && found == 0;
         ::close(handle);
         if (hung) {
             kill();
@@ -323,7 +334,11 @@ private:
         if (pid < 0) {
             return "was joined before";
         }
-        if (::waitpid(pid, &status, 0) != pid) {
+        pid_t waited = 0;
+        do {
+            waited = ::waitpid(pid, &status, 0);
+        } while (waited < 0 && errno == EINTR);
+        if (waited != pid) {
             return "waitpid failed";
         }
         const std::string name = "process " + std::to_string(pid);

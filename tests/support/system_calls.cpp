@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/system_calls.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <ctime>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <mutex>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace strata::test {
+
+namespace {
+
+thread_local std::uint64_t calls_left = 0;  // 0: nothing is to fail
+thread_local const char* failed = nullptr;
+
+std::atomic<unsigned> interruptions{0};
+std::atomic<std::uint64_t> interrupted{0};
+thread_local unsigned interruptions_left = 0;
+
+std::atomic<bool> clock_set{false};
+std::mutex clock_mutex;
+std::function<std::int64_t()> clock_function;
+
+// True if this is the call that is to fail; errno is set then.
+bool fails(const char* name, int error) noexcept {
+    if (calls_left == 0 || --calls_left != 0) return false;
+    failed = name;
+    errno = error;
+    return true;
+}
+
+// True as often as was asked for, then once false.
+bool interrupts() noexcept {
+    const unsigned times = interruptions.load(std::memory_order_relaxed);
+    if (times == 0) return false;
+    if (interruptions_left == 0) {
+        interruptions_left = times;
+    } else if (--interruptions_left == 0) {
+        return false;
+    }
+    interrupted.fetch_add(1, std::memory_order_relaxed);
+    errno = EINTR;
+    return true;
+}
+
+template <class Function>
+Function* next(const char* name, Function*& known) noexcept {
+    if (known == nullptr) {
+        known = reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+    }
+    return known;
+}
+
+}  // namespace
+
+FailingCall::FailingCall(std::uint64_t n) {
+    failed = nullptr;
+    calls_left = n;
+}
+FailingCall::~FailingCall() { calls_left = 0; }
+bool FailingCall::happened() noexcept { return failed != nullptr; }
+std::string FailingCall::name() { return failed != nullptr ? failed : "none"; }
+
+Interruptions::Interruptions(unsigned times) {
+    interrupted = 0;
+    interruptions_left = 0;
+    interruptions = times;
+}
+Interruptions::~Interruptions() { interruptions = 0; }
+std::uint64_t Interruptions::count() noexcept { return interrupted.load(); }
+
+WallClock::WallClock(std::function<std::int64_t()> clock) {
+    const std::lock_guard lock(clock_mutex);
+    clock_function = std::move(clock);
+    clock_set = true;
+}
+WallClock::~WallClock() { clock_set = false; }
+
+}  // namespace strata::test
+
+using strata::test::fails;
+using strata::test::interrupts;
+using strata::test::next;
+
+// The C library's names. What they return and set on failure is theirs, too.
+extern "C" {
+
+int posix_fallocate(int fd, off_t offset, off_t bytes) {
+    if (fails("posix_fallocate", ENOSPC)) return ENOSPC;
+    if (interrupts()) return EINTR;
+    static decltype(::posix_fallocate)* real = nullptr;
+    return next("posix_fallocate", real)(fd, offset, bytes);
+}
+
+int fallocate(int fd, int mode, off_t offset, off_t bytes) {
+    if (fails("fallocate", EOPNOTSUPP) || interrupts()) return -1;
+    static decltype(::fallocate)* real = nullptr;
+    return next("fallocate", real)(fd, mode, offset, bytes);
+}
+
+int openat(int directory, const char* name, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    if (fails((flags & O_CREAT) != 0 ? "openat (create)" : "openat",
+              (flags & O_CREAT) != 0 ? ENOSPC : EMFILE) ||
+        interrupts()) {
+        return -1;
+    }
+    static decltype(::openat)* real = nullptr;
+    return next("openat", real)(directory, name, flags, mode);
+}
+
+int open(const char* name, int flags, ...) {
+    va_list arguments;
+    va_start(arguments, flags);
+    const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+    va_end(arguments);
+    if (fails("open", ENFILE) || interrupts()) return -1;
+    static decltype(::open)* real = nullptr;
+    return next("open", real)(name, flags, mode);
+}
+
+int mkdirat(int directory, const char* name, mode_t mode) noexcept {
+    if (fails("mkdirat", ENOSPC)) return -1;
+    static decltype(::mkdirat)* real = nullptr;
+    return next("mkdirat", real)(directory, name, mode);
+}
+
+int fchmod(int fd, mode_t mode) noexcept {
+    if (fails("fchmod", EPERM)) return -1;
+    static decltype(::fchmod)* real = nullptr;
+    return next("fchmod", real)(fd, mode);
+}
+
+int fchmodat(int directory, const char* name, mode_t mode, int flags) noexcept {
+    if (fails("fchmodat", EPERM)) return -1;
+    static decltype(::fchmodat)* real = nullptr;
+    return next("fchmodat", real)(directory, name, mode, flags);
+}
+
+int renameat2(int from, const char* old_name, int to, const char* new_name,
+              unsigned flags) noexcept {
+    if (fails("renameat2", ENOSPC)) return -1;
+    static decltype(::renameat2)* real = nullptr;
+    return next("renameat2", real)(from, old_name, to, new_name, flags);
+}
+
+int fstat(int fd, struct stat* status) noexcept {
+    if (fails("fstat", EIO)) return -1;
+    static decltype(::fstat)* real = nullptr;
+    return next("fstat", real)(fd, status);
+}
+
+ssize_t pread(int fd, void* out, size_t size, off_t offset) {
+    if (fails("pread", EIO) || interrupts()) return -1;
+    static decltype(::pread)* real = nullptr;
+    return next("pread", real)(fd, out, size, offset);
+}
+
+void* mmap(void* address, size_t size, int protection, int flags, int fd, off_t offset) noexcept {
+    if (fd >= 0 && (flags & MAP_SHARED) != 0 && fails("mmap", ENOMEM)) return MAP_FAILED;
+    static decltype(::mmap)* real = nullptr;
+    return next("mmap", real)(address, size, protection, flags, fd, offset);
+}
+
+int fcntl(int fd, int command, ...) {
+    va_list arguments;
+    va_start(arguments, command);
+    void* const argument = va_arg(arguments, void*);
+    va_end(arguments);
+    if (command == F_OFD_SETLK && static_cast<struct flock*>(argument)->l_type != F_UNLCK &&
+        fails("fcntl (lock)", ENOLCK)) {
+        return -1;
+    }
+    if ((command == F_OFD_SETLK || command == F_OFD_SETLKW) && interrupts()) return -1;
+    static decltype(::fcntl)* real = nullptr;
+    return next("fcntl", real)(fd, command, argument);
+}
+
+int clock_gettime(clockid_t clock, struct timespec* now) noexcept {
+    using namespace strata::test;
+    if (clock == CLOCK_REALTIME && clock_set.load(std::memory_order_relaxed)) {
+        const std::lock_guard lock(clock_mutex);
+        const std::int64_t ns = clock_function();
+        now->tv_sec = ns / 1'000'000'000;
+        now->tv_nsec = ns % 1'000'000'000;
+        return 0;
+    }
+    static decltype(::clock_gettime)* real = nullptr;
+    return next("clock_gettime", real)(clock, now);
+}
+}

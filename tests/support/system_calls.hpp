@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// System calls that fail when a test says so. A program that is linked with system_calls.cpp has
+// functions of its own under the C library's names, so the library is tested as it is shipped.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace strata::test {
+
+/// While it lives, the nth of the calls below (from 1), made by this thread, fails once.
+class FailingCall {
+public:
+    explicit FailingCall(std::uint64_t n);
+    FailingCall(const FailingCall&) = delete;
+    FailingCall& operator=(const FailingCall&) = delete;
+    ~FailingCall();
+
+    /// Whether there was an nth call; then its name.
+    static bool happened() noexcept;
+    static std::string name();
+};
+
+/// While it lives, every call that may be interrupted by a signal is, `times` times in a row.
+class Interruptions {
+public:
+    explicit Interruptions(unsigned times);
+    Interruptions(const Interruptions&) = delete;
+    Interruptions& operator=(const Interruptions&) = delete;
+    ~Interruptions();
+
+    static std::uint64_t count() noexcept;
+};
+
+/// While it lives, CLOCK_REALTIME is what `clock` says (nanoseconds), in all threads.
+class WallClock {
+public:
+    explicit WallClock(std::function<std::int64_t()> clock);
+    WallClock(const WallClock&) = delete;
+    WallClock& operator=(const WallClock&) = delete;
+    ~WallClock();
+};
+
+}  // namespace strata::test
