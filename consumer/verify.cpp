@@ -67,7 +67,14 @@ public:
         }
         const IndexView* index = nullptr;
         try {
-            index = &view_.session->touch(view_, dimension)->index;
+            const auto* const touched = view_.session->touch(view_, dimension);
+            if (touched == nullptr) {  // only if somebody changes the directory this very moment
+                add({.file = ipc::control_file_name,
+                     .dimension = dimension,
+                     .what = "its record went while it was looked at"});
+                return;
+            }
+            index = &touched->index;
         } catch (const Error& error) {
             add({.file = std::move(file), .dimension = dimension, .what = error.detail()});
             return;
