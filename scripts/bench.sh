@@ -3,7 +3,7 @@
 # dev: [--quick] [NAME...] benchmarks beside the alternatives; a full run writes docs/benchmarks.md
 # usage: ./dev bench [--quick] [--rounds N] [--write] [--list] [NAME...]
 #   NAME      rows to run, by name or prefix: reads, reads/uniform/280, commit, latency ...
-#             also: micro (Google Benchmark), instructions (callgrind)
+#             also: micro (Google Benchmark), instructions (callgrind), ingest (queues, allocation)
 #   --quick   shorter rounds, fewer points: under three minutes
 #   --write   write docs/benchmarks.md and its plots even if the run was quick
 # Exit codes: 0 done (a missed budget is reported, not an error), 1 failed or a wrong answer, 2 usage.
@@ -68,6 +68,7 @@ for name in "${names[@]}"; do
     case $name in
         micro) "$bin/strata_micro" ;;
         instructions) count_instructions ;;
+        ingest) "$bin/strata_ingest_bench" ;;
         *) rows+=("$name") ;;
     esac
 done

@@ -140,6 +140,26 @@ TEST_CASE("crystallize is all or nothing at the limit, and succeeds when repeate
     CHECK(consumer.snapshot().get({1, 0}).text() == "new");
 }
 
+TEST_CASE("what put accepts up to the limit, crystallize publishes") {
+    for (const std::uint64_t limit : {512_KiB, 1_MiB, 2_MiB, 8_MiB}) {
+        for (const std::size_t size : {1'000U, 3'000U, 5'000U, 8'000U, 10'000U, 50'000U}) {
+            CAPTURE(limit);
+            CAPTURE(size);
+            const TempStore store;
+            Producer producer = create_with_limit(store, limit);
+            Batch batch = producer.batch();
+            std::uint64_t count = 0;
+            while (code_of([&] { batch.loan({1, count}, size); }) == "no error") {
+                ++count;
+            }
+            CHECK(count * size > limit / 3);
+            CHECK(code_of([&] { batch.crystallize(); }) == "no error");
+            CHECK(store.attach().snapshot().layer_count() == count);
+            CHECK(store.allocated_bytes() <= limit);
+        }
+    }
+}
+
 TEST_CASE("a full store can be emptied: erasing works where putting does not") {
     const TempStore store;
     Producer producer = create_with_limit(store, 1_MiB);

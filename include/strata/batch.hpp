@@ -43,8 +43,9 @@ struct DimensionOptions {
     std::optional<FileAccess> access{};
 };
 
-/// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is
-/// crystallized, cleared or destroyed, or the same layer is put, erased or loaned again.
+/// Room for a payload, to be filled in place before `crystallize`. Valid until its batch is given
+/// to crystallize (also if that fails), cleared or destroyed, or the same layer is put, erased or
+/// loaned again.
 class Loan {
 public:
     std::span<std::byte> bytes() const noexcept { return bytes_; }
