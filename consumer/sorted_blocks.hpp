@@ -35,7 +35,12 @@ public:
 
     void insert(const Key& key) {
         if (blocks_.empty()) {
-            blocks_.emplace_back().reserve(block_keys);
+            Block first;
+            first.reserve(block_keys);
+            first.push_back(key);
+            blocks_.push_back(std::move(first));
+            size_ = 1;
+            return;
         }
         std::size_t at = std::min(block_of(key), blocks_.size() - 1);
         auto place = std::lower_bound(blocks_[at].begin(), blocks_[at].end(), key);

@@ -209,7 +209,10 @@ TEST_CASE("a store that fills its file system fails with no_space, loses nothing
             check(layer + 20);
 
             // The files can be taken over as they are.
-            { const Producer gone = std::move(producer); }
+            {
+                const Producer gone = std::move(producer);
+                const Batch first_gone = std::move(batch);
+            }
             Producer next = temp.open();
             check(layer + 20);
             STRATA_REQUIRE_EQ(temp.allocated_bytes(), next.stats().committed_bytes);
