@@ -354,6 +354,7 @@ void Session::finish_close(View* view) noexcept {
     pins_.unpin(view->epoch);
     STRATA_CRASH_POINT("view.unpinned");
     view->regions.clear();
+    close_place_lists(*view);
     free_views_.push_back(view);
     --open_views_;
 }
@@ -391,13 +392,13 @@ void Session::drop_unused_regions(Generation layout) noexcept {
     regions_layout_ = layout;
 }
 
-const TouchedDimension* Session::touch(View& view, Dimension dimension) {
+TouchedDimension* Session::touch(View& view, Dimension dimension) {
     const auto record = control_.dimension_at(view.directory, dimension, operation_);
     if (!record) {
         return nullptr;
     }
     const std::lock_guard lock(mutex_);
-    if (const TouchedDimension* const done = view.touched(dimension)) {
+    if (TouchedDimension* const done = view.touched(dimension)) {
         return done;
     }
     auto found = regions_.find(record->serial);
@@ -416,6 +417,14 @@ const TouchedDimension* Session::touch(View& view, Dimension dimension) {
     }
     view.regions.push_back(found->second);
     return view.insert(dimension, index);
+}
+
+TouchedDimension* Session::touch_quietly(View& view, Dimension dimension) noexcept {
+    try {
+        return touch(view, dimension);
+    } catch (...) {
+        return nullptr;
+    }
 }
 
 // The hooks of all sessions run in one thread, under the lock of their list.

@@ -65,7 +65,25 @@ public:
     }
 
     /// Maps and remembers a dimension; null if the generation has none. Throws Error.
-    const TouchedDimension* touch(View& view, Dimension dimension);
+    TouchedDimension* touch(View& view, Dimension dimension);
+    /// For callers that cannot be told why it failed: null then, too.
+    TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept;
+    /// To be told of every layer that was found by walking the index.
+    void found(View& view, TouchedDimension& dimension, std::uint64_t layer,
+               const Layer& found) noexcept {
+        // Acquire; partner: the release in open_place_list.
+        if (const auto* const list = dimension.list.load(std::memory_order_acquire)) {
+            note_places(*list, dimension.index, layer, found);
+            return;
+        }
+        const std::uint32_t left = dimension.walks_left.load(std::memory_order_relaxed);
+        if (left != 0) {
+            dimension.walks_left.store(left - 1, std::memory_order_relaxed);
+            if (left == 1) [[unlikely]] {
+                open_place_list(view, dimension);
+            }
+        }
+    }
 
     WaitResult wait(Generation seen,
                     std::optional<std::chrono::steady_clock::time_point> deadline) const;
@@ -102,6 +120,10 @@ private:
     void close_unheld(std::vector<View*>& views) noexcept;
     void close_idle() noexcept;
     void finish_close(View* view) noexcept;
+    void open_place_list(View& view, TouchedDimension& dimension) noexcept;
+    void close_place_lists(View& view) noexcept;
+    static void note_places(const detail::PlaceList& list, const ipc::IndexView& index,
+                            std::uint64_t layer, const Layer& found) noexcept;
     bool is_held(const View* view) const noexcept;
     void drop_unused_regions(Generation layout) noexcept;
     void release_idle_pin() noexcept;
@@ -131,6 +153,7 @@ private:
     PinSet pins_;
     std::unordered_map<std::uint64_t, std::shared_ptr<ipc::RegionMapping>> regions_;
     Generation regions_layout_ = 0;
+    std::uint64_t place_bytes_ = 0;  // of all views' place lists
 
     // Lets go of an idle pin when the producer moves the epoch on.
     Watcher pin_keeper_;

@@ -69,9 +69,12 @@ inline Layer lookup(const IndexView& index, std::uint64_t key) noexcept {
         }
         std::memcpy(&word, base + at, sizeof(word));
     }
+    if ((word & 1) == 0) {
+        return {};  // nothing there
+    }
     const std::uint64_t offset = entry_offset(word);
     if (offset - header_bytes > limit - header_bytes - sizeof(LayerHeader)) [[unlikely]] {
-        return {};  // nothing there (0 wraps to a huge number), or out of range
+        return {};  // out of range (less than header_bytes wraps to a huge number)
     }
     std::uint64_t size = entry_size(word);
     if (size == entry_size_unknown) [[unlikely]] {

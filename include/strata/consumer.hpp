@@ -37,6 +37,11 @@ struct ConsumerOptions {
     /// background thread (asleep but for the moments when the producer asks) lets go of an idle
     /// one. false: no thread; the last snapshot's end costs a system call.
     bool keep_idle_pin = true;
+    /// Private memory for noting where layers are: 8 bytes for each layer number up to a
+    /// dimension's largest, taken for each snapshot's generation, once enough was looked up in it
+    /// to be worth it, and only if at least a quarter of the numbers are in use. What it does not
+    /// suffice for is looked up in the shared index. 0: none.
+    std::uint64_t place_memory_bytes = 64_MiB;
 };
 
 /// How a wait ended.
@@ -99,7 +104,8 @@ public:
     /// True if the attached files were removed, or another store now stands under the name.
     bool store_replaced() const;
     /// Attaches anew under the same name and options. On failure the old attachment stays.
-    /// Snapshots taken before stay valid. Not to be called while other threads use this object.
+    /// Snapshots taken before stay valid; the event descriptor does not: it is closed, ask for the
+    /// new one. Not to be called while other threads use this object.
     void reattach();
 
     const std::string& name() const noexcept;

@@ -79,17 +79,21 @@ public:
     /// For the library's own use: `slot` names the mapping that the payload lies in.
     static constexpr Layer from_parts(const std::byte* payload, std::uint64_t size,
                                       std::uint16_t slot) noexcept {
+        return from_words(payload, (std::uint64_t{slot} << slot_shift) | size);
+    }
+    static constexpr Layer from_words(const std::byte* payload, std::uint64_t word) noexcept {
         Layer layer;
         layer.data_ = payload;
-        layer.word_ = (std::uint64_t{slot} << 48) | size;
+        layer.word_ = word;
         return layer;
     }
+    static constexpr unsigned slot_shift = 48;
     constexpr std::uint16_t mapping_slot() const noexcept {
-        return static_cast<std::uint16_t>(word_ >> 48);
+        return static_cast<std::uint16_t>(word_ >> slot_shift);
     }
 
 private:
-    static constexpr std::uint64_t size_mask = (std::uint64_t{1} << 48) - 1;
+    static constexpr std::uint64_t size_mask = (std::uint64_t{1} << slot_shift) - 1;
 
     void require_type(std::uint64_t tag, std::size_t size, std::size_t alignment) const;
     void require_array(std::uint64_t tag, std::size_t element, std::size_t alignment) const;

@@ -13,12 +13,12 @@
 
 #include "strata/dimension_range.hpp"
 #include "strata/layer.hpp"
+#include "strata/place_table.hpp"
 #include "strata/types.hpp"
 
 namespace strata {
 
 namespace consumer_impl {
-struct View;
 struct HoldCell;
 struct Access;
 }  // namespace consumer_impl
@@ -35,6 +35,9 @@ struct DimensionInfo {
 
 /// A consistent view of every layer of every dimension, as published by one `crystallize`.
 ///
+/// Complete whatever the producer does. Only if the whole store is removed meanwhile (remove_store,
+/// `rm`), dimensions that this process has not looked into yet are gone.
+///
 /// While it lives, the process holds a pin (a shared kernel lock) that keeps its blocks from being
 /// reused; so let go of old snapshots. It may outlive its Consumer.
 /// Thread safety: const members may be called from any thread at once; copying is thread-safe;
@@ -46,12 +49,13 @@ public:
     Snapshot() noexcept = default;
     Snapshot(const Snapshot& other) noexcept;
     Snapshot(Snapshot&& other) noexcept
-        : view_(std::exchange(other.view_, nullptr)), cell_(std::exchange(other.cell_, nullptr)) {}
+        : table_(std::exchange(other.table_, nullptr)),
+          cell_(std::exchange(other.cell_, nullptr)) {}
     Snapshot& operator=(const Snapshot& other) noexcept;
     Snapshot& operator=(Snapshot&& other) noexcept;
     ~Snapshot();
 
-    explicit operator bool() const noexcept { return view_ != nullptr; }
+    explicit operator bool() const noexcept { return table_ != nullptr; }
 
     Generation generation() const noexcept;
     /// When the producer published it (its CLOCK_REALTIME).
@@ -62,8 +66,20 @@ public:
     /// The layer, or an empty Layer if there is none. Zero-copy, no lock, no atomic
     /// read-modify-write, no allocation once the dimension has been touched in this process (the
     /// first touch maps its region). A region that cannot be mapped, or index bytes that contradict
-    /// the format, also give an empty Layer; `get` says why. A few nanoseconds.
-    Layer find(LayerId id) const noexcept;
+    /// the format, also give an empty Layer; `get` says why. A few nanoseconds; in a dimension of
+    /// dense layer numbers that is looked into often, little more than an array access
+    /// (ConsumerOptions::place_memory_bytes).
+    Layer find(LayerId id) const noexcept {
+        if (table_ != nullptr) [[likely]] {
+            const detail::PlaceList* const list = table_->list_of(id.dimension);
+            if (list != nullptr && id.layer < list->count) [[likely]] {
+                if (const std::uint64_t place = list->place(id.layer); place != 0) [[likely]] {
+                    return list->layer_at(place);
+                }
+            }
+        }
+        return find_in_index(id);
+    }
     /// The layer that was put under this name; compares the stored name.
     Layer find(Dimension dimension, std::string_view name) const noexcept;
     /// `out[i] = find(ids[i])` for all i, with the memory latency of the look-ups overlapped: up to
@@ -85,16 +101,18 @@ public:
     std::vector<DimensionInfo> dimensions() const;
 
     void swap(Snapshot& other) noexcept {
-        std::swap(view_, other.view_);
+        std::swap(table_, other.table_);
         std::swap(cell_, other.cell_);
     }
 
 private:
     friend struct consumer_impl::Access;
-    Snapshot(consumer_impl::View* view, consumer_impl::HoldCell* cell) noexcept
-        : view_(view), cell_(cell) {}
+    Snapshot(detail::PlaceTable* table, consumer_impl::HoldCell* cell) noexcept
+        : table_(table), cell_(cell) {}
+    Layer find_in_index(LayerId id) const noexcept;
 
-    consumer_impl::View* view_ = nullptr;
+    // The beginning of the consumer_impl::View that is held; null: empty.
+    detail::PlaceTable* table_ = nullptr;
     // Where this thread noted that it holds the view; null: the view counts it.
     consumer_impl::HoldCell* cell_ = nullptr;
 };

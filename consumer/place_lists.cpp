@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a view gets place lists, and how long it keeps them. See strata/place_table.hpp.
+#include <cstdlib>
+
+#include "consumer/session.hpp"
+#include "ipc/layer_view.hpp"
+
+namespace strata::consumer_impl {
+
+namespace {
+
+// The largest layer number, or nothing if the index is empty or damaged. A block may lie about its
+// number: then less, or nothing, is noted.
+std::optional<std::uint64_t> largest_layer(const ipc::IndexView& index) noexcept {
+    std::uint64_t word = index.root;
+    for (unsigned level = 0; level <= index.levels; ++level) {
+        if (ipc::entry_kind(word) == ipc::EntryKind::layer) {
+            return ipc::block_in_range(index, word) ? std::optional(ipc::block_key(index, word))
+                                                    : std::nullopt;
+        }
+        if (ipc::entry_kind(word) == ipc::EntryKind::nothing) {
+            return std::nullopt;
+        }
+        const std::uint64_t node = word;
+        word = 0;
+        for (unsigned digit = ipc::index_fanout; digit-- > 0 && word == 0;) {
+            if (!ipc::load_child(index, node, digit, word)) {
+                return std::nullopt;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept {
+    const ipc::IndexView& index = dimension.index;
+    const auto largest = largest_layer(index);
+    const std::uint64_t budget = options_.place_memory_bytes / sizeof(std::uint64_t);
+    if (!largest || *largest >= budget || *largest / 4 > index.layers) {
+        return;
+    }
+    const auto number = static_cast<Dimension>(dimension.tag.load(std::memory_order_relaxed));
+    const std::lock_guard lock(mutex_);
+    detail::PlaceList& list = view.lists[number % detail::PlaceTable::size];
+    const std::uint64_t bytes = (*largest + 1) * sizeof(std::uint64_t);
+    if (list.tag.load(std::memory_order_relaxed) != 0 ||
+        bytes > options_.place_memory_bytes - place_bytes_) {
+        return;  // done meanwhile, or the place belongs to another dimension
+    }
+    PlaceArray array;
+    array.places.reset(
+        static_cast<std::uint64_t*>(std::calloc(*largest + 1, sizeof(std::uint64_t))));
+    array.bytes = bytes;
+    array.list = number % detail::PlaceTable::size;
+    if (!array.places) {
+        return;
+    }
+    list.count = *largest + 1;
+    list.places = array.places.get();
+    list.base = index.base;
+    list.slot_word = std::uint64_t{index.slot} << Layer::slot_shift;
+    try {
+        view.place_arrays.push_back(std::move(array));
+    } catch (const std::bad_alloc&) {
+        return;
+    }
+    place_bytes_ += bytes;
+    // Release; partners: the acquires in PlaceTable::list_of and in `found`.
+    list.tag.store(number | detail::PlaceList::used, std::memory_order_release);
+    dimension.list.store(&list, std::memory_order_release);
+}
+
+// Notes the layer, and its neighbours in the lowest node: they cost a fraction of a walk each.
+void Session::note_places(const detail::PlaceList& list, const ipc::IndexView& index,
+                          std::uint64_t layer, const Layer& found) noexcept {
+    list.note(layer, found);
+    std::uint64_t word = index.root;
+    for (unsigned shift = index.levels * ipc::index_bits; shift > ipc::index_bits;) {
+        shift -= ipc::index_bits;
+        const auto digit = static_cast<unsigned>(layer >> shift) & (ipc::index_fanout - 1);
+        if (ipc::entry_kind(word) == ipc::EntryKind::layer ||
+            !ipc::load_child(index, word, digit, word)) {
+            return;
+        }
+    }
+    if (ipc::entry_kind(word) != ipc::EntryKind::array_node ||
+        ipc::entry_offset(word) > index.limit - ipc::array_node_bytes) {
+        return;
+    }
+    const std::uint64_t first = layer & ~std::uint64_t{ipc::index_fanout - 1};
+    for (unsigned digit = 0; digit < ipc::index_fanout; ++digit) {
+        // Safe: the node lies inside the readable bytes.
+        const std::uint64_t entry = index.word_at(ipc::entry_offset(word) + digit * 8);
+        if (ipc::entry_kind(entry) == ipc::EntryKind::layer) {
+            if (const Layer neighbour = ipc::layer_at(index, entry)) {
+                list.note(first + digit, neighbour);
+            }
+        }
+    }
+}
+
+// Nobody holds the view. Mutex held.
+void Session::close_place_lists(View& view) noexcept {
+    for (const PlaceArray& array : view.place_arrays) {
+        view.lists[array.list].tag.store(0, std::memory_order_relaxed);
+        place_bytes_ -= array.bytes;
+    }
+    view.place_arrays.clear();
+}
+
+}  // namespace strata::consumer_impl

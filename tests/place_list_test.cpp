@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Noted places: what `find` remembers of a generation is what the index of that generation says.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "consumer/view.hpp"
+#include "strata/place_table.hpp"
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using strata::test::payload_of;
+using strata::test::publish;
+using strata::test::TempStore;
+
+namespace {
+
+constexpr std::uint64_t layers = 700;
+
+std::size_t size_of(std::uint64_t layer) { return static_cast<std::size_t>(layer % 300); }
+
+// Every third layer number is missing.
+Generation fill(Producer& producer, Dimension dimension) {
+    const Generation g = producer.generation() + 1;
+    Batch batch = producer.batch();
+    for (std::uint64_t layer = 0; layer < layers; ++layer) {
+        if (layer % 3 != 2) {
+            batch.put({dimension, layer}, payload_of(layer, g, size_of(layer)));
+        }
+    }
+    return batch.crystallize();
+}
+
+const detail::PlaceList* list_of(const Snapshot& snapshot, Dimension dimension) {
+    return consumer_impl::Access::view_of(snapshot)->list_of(dimension);
+}
+
+std::uint64_t noted(const Snapshot& snapshot, Dimension dimension) {
+    const detail::PlaceList* const list = list_of(snapshot, dimension);
+    std::uint64_t count = 0;
+    for (std::uint64_t layer = 0; list != nullptr && layer < list->count; ++layer) {
+        count += list->place(layer) != 0 ? 1 : 0;
+    }
+    return count;
+}
+
+bool complete(const Snapshot& snapshot, Dimension dimension, Generation g) {
+    std::vector<LayerId> ids;
+    for (std::uint64_t layer = 0; layer < layers + 70; ++layer) {
+        ids.push_back({dimension, layer});
+    }
+    std::vector<Layer> many(ids.size());
+    snapshot.find(ids, many);
+    for (const LayerId id : ids) {
+        const Layer found = snapshot.find(id);
+        const bool expected = id.layer < layers && id.layer % 3 != 2;
+        const Layer& other = many[id.layer];
+        if (static_cast<bool>(found) != expected || other.data() != found.data() ||
+            other.size() != found.size() || other.mapping_slot() != found.mapping_slot() ||
+            (expected && (found.text() != payload_of(id.layer, g, size_of(id.layer)) ||
+                          found.id() != id || !found.verify()))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("places: noted after a while, and the same as the index says") {
+    const TempStore store;
+    Producer producer = store.create();
+    const Generation g = fill(producer, 1);
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    CHECK(complete(snapshot, 1, g));
+    REQUIRE(list_of(snapshot, 1) != nullptr);
+    CHECK(list_of(snapshot, 1)->count == layers);
+    CHECK(complete(snapshot, 1, g));
+    CHECK(noted(snapshot, 1) == snapshot.layer_count());
+}
+
+TEST_CASE("places: each generation has its own") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    std::vector<std::pair<Snapshot, Generation>> held;
+    for (int round = 0; round < 8; ++round) {
+        const Generation g = fill(producer, 1);
+        held.emplace_back(consumer.snapshot(), g);
+        for (const auto& [snapshot, generation] : held) {
+            CHECK(complete(snapshot, 1, generation));
+            CHECK(noted(snapshot, 1) > 0);
+        }
+    }
+    // Views and their tables are used again: nothing of the old places may be left.
+    held.clear();
+    for (int round = 0; round < 50; ++round) {
+        const Generation g = fill(producer, 1);
+        const Snapshot snapshot = consumer.snapshot();
+        CHECK(list_of(snapshot, 1) == nullptr);
+        CHECK(complete(snapshot, 1, g));
+    }
+}
+
+TEST_CASE("places: dimensions that share a place in the table, and ever new ones") {
+    const TempStore store;
+    Producer producer = store.create();
+    const Generation first = fill(producer, 1);
+    const Generation second = fill(producer, 65);
+    const Generation g = fill(producer, 2);
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    CHECK(complete(snapshot, 65, second));
+    CHECK(complete(snapshot, 1, first));
+    CHECK(complete(snapshot, 2, g));
+    CHECK(list_of(snapshot, 65) != nullptr);
+    CHECK(list_of(snapshot, 1) == nullptr);  // found by walking, as before
+    CHECK(list_of(snapshot, 2) != nullptr);
+    CHECK(complete(snapshot, 1, first));
+    CHECK_FALSE(snapshot.find({129, 3}));
+}
+
+TEST_CASE("places: only for dense layer numbers, and within the memory allowed") {
+    const TempStore store;
+    Producer producer = store.create();
+    Batch batch = producer.batch();
+    for (std::uint64_t layer = 0; layer < layers; ++layer) {
+        batch.put({1, layer * 5}, "thin");
+        batch.put({2, layer}, "dense");
+    }
+    batch.crystallize();
+    const auto look = [](const Snapshot& snapshot) {
+        for (int round = 0; round < 2; ++round) {
+            for (std::uint64_t layer = 0; layer < layers; ++layer) {
+                CHECK(snapshot.find({1, layer * 5}).text() == "thin");
+                CHECK(snapshot.find({2, layer}).text() == "dense");
+            }
+        }
+    };
+    ConsumerOptions options = store.consumer_options();
+    for (const std::uint64_t bytes : {std::uint64_t{0}, layers * 8 - 1, layers * 8}) {
+        options.place_memory_bytes = bytes;
+        Consumer consumer = Consumer::attach(store.name(), options);
+        std::optional<Snapshot> first(consumer.snapshot());
+        look(*first);
+        CHECK(list_of(*first, 1) == nullptr);
+        CHECK((list_of(*first, 2) != nullptr) == (bytes >= layers * 8));
+        // What one generation takes, a second one cannot have, until it is let go.
+        publish(producer, {3, 3}, "new");
+        std::optional<Snapshot> second(consumer.snapshot());
+        look(*second);
+        CHECK(list_of(*second, 2) == nullptr);
+        first.reset();
+        second.reset();
+        publish(producer, {3, 3}, "newer");
+        for (int i = 0; i < 20; ++i) {  // retired views are closed now and then
+            publish(producer, {3, 3}, "newest");
+            producer.reclaim();
+            const Snapshot passing = consumer.snapshot();
+        }
+        const Snapshot third = consumer.snapshot();
+        look(third);
+        CHECK((list_of(third, 2) != nullptr) == (bytes >= layers * 8));
+    }
+}
+
+TEST_CASE("places: layers too large for a note are found all the same") {
+    const TempStore store;
+    Producer producer = store.create();
+    const std::string large = payload_of(7, 7, 0xFF'FFFF);
+    const std::string fitting = large.substr(1);
+    {
+        Batch batch = producer.batch();
+        batch.put({1, 0}, large);
+        batch.put({1, 1}, fitting);
+        batch.put({1, 2}, "");
+        batch.crystallize();
+    }
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    for (int i = 0; i < 100; ++i) {
+        CHECK(snapshot.find({1, 0}).size() == large.size());
+        CHECK(snapshot.find({1, 1}).size() == fitting.size());
+        CHECK(snapshot.find({1, 2}));
+    }
+    REQUIRE(list_of(snapshot, 1) != nullptr);
+    CHECK(noted(snapshot, 1) == 2);
+    CHECK(snapshot.find({1, 0}).text() == large);
+    CHECK(snapshot.find({1, 1}).text() == fitting);
+    CHECK(snapshot.find({1, 2}).text().empty());
+}
+
+TEST_CASE("places: many threads note in the same lists while generations pass") {
+    const TempStore store;
+    Producer producer = store.create();
+    fill(producer, 1);
+    Consumer consumer = store.attach();
+    std::atomic<bool> stop{false};
+    std::atomic<int> wrong{0};
+    std::atomic<int> looks{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+        threads.emplace_back([&] {
+            do {
+                const Snapshot snapshot = consumer.snapshot();
+                wrong += complete(snapshot, 1, snapshot.generation()) ? 0 : 1;
+                ++looks;
+            } while (!stop);
+        });
+    }
+    for (int round = 0; round < 30; ++round) {
+        fill(producer, 1);
+        const int before = looks;
+        while (looks < before + 2) {  // with some, the lists fill; with some, they pass half filled
+            std::this_thread::yield();
+        }
+    }
+    stop = true;
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(wrong == 0);
+}
