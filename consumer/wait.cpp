@@ -18,16 +18,7 @@ constexpr std::chrono::milliseconds life_check_period{100};
 
 }  // namespace
 
-bool Session::replaced() const {
-    const auto file = ipc::os::status(control_.file().get());
-    if (file && file.value.links == 0) {
-        return true;
-    }
-    const auto own = ipc::os::status(store_.directory.get());
-    const auto named = ipc::os::status_at(store_.base.get(), store_.name);
-    return !own || !named || own.value.inode != named.value.inode ||
-           own.value.device != named.value.device;
-}
+bool Session::replaced() const { return ipc::is_replaced(store_, control_.file()); }
 
 WaitResult Session::wait(Generation seen,
                          std::optional<std::chrono::steady_clock::time_point> deadline) const {

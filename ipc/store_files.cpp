@@ -143,5 +143,16 @@ bool is_named(const std::filesystem::path& base, std::string_view name,
     return named && named.value.inode == directory.inode && named.value.device == directory.device;
 }
 
+bool is_replaced(const StoreDirectory& store, const FileDescriptor& control) {
+    const auto file = os::status(control.get());
+    if (file && file.value.links == 0) {
+        return true;
+    }
+    const auto own = os::status(store.directory.get());
+    const auto named = os::status_at(store.base.get(), store.name);
+    return !own || !named || own.value.inode != named.value.inode ||
+           own.value.device != named.value.device;
+}
+
 }  // namespace ipc
 }  // namespace strata

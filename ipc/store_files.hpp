@@ -60,5 +60,7 @@ StoreDirectory open_store_directory(const std::filesystem::path& base, std::stri
 /// Whether base/name is still the directory with this status: it may have been removed or replaced.
 bool is_named(const std::filesystem::path& base, std::string_view name,
               const os::FileStatus& directory);
+/// True if the files were removed, or the name leads to another directory. Three system calls.
+bool is_replaced(const StoreDirectory& store, const FileDescriptor& control);
 
 }  // namespace strata::ipc

@@ -152,6 +152,20 @@ Generation Store::commit_locked(BatchState& batch) {
     return root_.generation;
 }
 
+// Now and then: what is published in files that have no name is lost on every new consumer.
+void Store::check_name(std::int64_t now_ns) {
+    constexpr std::int64_t period_ns = 100'000'000;
+    if (now_ns >= last_name_check_ns_ && now_ns - last_name_check_ns_ < period_ns) {
+        return;
+    }
+    if (ipc::is_replaced(directory_, control_.file())) {
+        ipc::fail(Errc::store_replaced, operation("crystallize"), directory_.path,
+                  "the store was removed, or another one stands under its name",
+                  "create it anew; attached consumers read what was published before");
+    }
+    last_name_check_ns_ = now_ns;
+}
+
 // As Store::allocate, but with the locks held already.
 std::uint64_t Store::Commit::room(Region& region, std::uint64_t bytes) {
     const std::uint64_t birth = store.epoch_.load(std::memory_order_relaxed);
@@ -374,6 +388,7 @@ void Store::Commit::write_root() {
     root.committed_bytes = store.budget_.used();
     root.control_bytes = store.control_.end_held();
     root.published_at_ns = ipc::os::realtime_ns();
+    store.check_name(root.published_at_ns);
     if (layout_changed) {
         root.layout_generation = generation;
     }

@@ -140,6 +140,7 @@ private:
     // Statistics: statistics.cpp. Commit mutex held, but for the warning.
     ipc::ControlStats& control_stats() noexcept;
     void publish_counters(std::int64_t now_ns) noexcept;
+    void check_name(std::int64_t now_ns);
     void publish_tables(std::int64_t now_ns);
     void publish_first_table(Region& region, std::int64_t now_ns) noexcept;
     void publish_statistics(std::int64_t now_ns) noexcept;
@@ -206,6 +207,7 @@ private:
     std::uint64_t peak_readers_ = 0;
     std::map<std::uint64_t, PinNote> pins_since_;  // by epoch
     std::int64_t last_reclaim_ns_ = 0;
+    std::int64_t last_name_check_ns_ = 0;
     std::vector<SlowReader> slow_notices_;  // found, not yet told
     std::atomic<bool> slow_waiting_{false};
     PinWaiter pin_waiter_;

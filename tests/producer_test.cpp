@@ -2,6 +2,9 @@
 // A producer's life: creating, opening, replacing and removing stores, and who may.
 #include "strata/producer.hpp"
 
+#include <chrono>
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -99,6 +102,37 @@ TEST_CASE("create with replace gives an empty store under the same name") {
     CHECK(before.get({1, 1}).text() == "old");  // what is mapped lives on
     CHECK(old.store_replaced());
     CHECK(names_in(store.base()).size() == 1);
+}
+
+TEST_CASE("a producer whose store was removed by hand, or moved away, publishes no further") {
+    for (const bool moved : {false, true}) {
+        const TempStore store;
+        Producer producer = store.create();
+        Consumer consumer = store.attach();
+        publish(producer, {1, 1}, "found");
+        REQUIRE(consumer.snapshot().find({1, 1}));
+        if (moved) {
+            std::filesystem::rename(store.path(), store.base() / "elsewhere");
+        } else {
+            std::filesystem::remove_all(store.path());
+        }
+        Batch batch = producer.batch();
+        std::optional<Error> error;
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        Generation last = producer.generation();
+        while (!error && std::chrono::steady_clock::now() < deadline) {
+            batch.put({1, 1}, "lost");
+            error = error_of([&] { last = batch.crystallize(); });
+        }
+        REQUIRE(error);
+        CHECK(error->code() == Errc::store_replaced);
+        CHECK(error->path() == store.path());
+        CHECK(batch.size() == 1);
+        CHECK(producer.generation() == last);
+        CHECK(consumer.generation() == last);
+        CHECK(consumer.store_replaced());
+        CHECK(consumer.snapshot().find({1, 1}));
+    }
 }
 
 TEST_CASE("replace does not take a store from a living producer") {

@@ -28,7 +28,8 @@ struct FileAccess {
 void check_store_name(std::string_view name);
 
 /// Removes a store for good: its name is gone from one moment to the next, then its files are.
-/// Attached consumers keep what they have mapped and are told (WaitResult::store_replaced). Throws
+/// Attached consumers are told (WaitResult::store_replaced) and keep what they have mapped: the
+/// dimensions that they have looked into; the others are gone, from older snapshots too. Throws
 /// producer_active if a producer holds it, store_not_found if there is none, system if there are
 /// other files in its directory (nothing is removed then), permission_denied.
 void remove_store(std::string_view name, const std::filesystem::path& base = default_base_path());
