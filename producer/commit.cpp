@@ -6,6 +6,8 @@
 #include <new>
 #include <utility>
 
+#include <boost/container/small_vector.hpp>
+
 #include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
 #include "ipc/crash_point.hpp"
@@ -78,7 +80,7 @@ struct Store::Commit {
     const Generation generation;
     Reserve reserve;
     const Allocate allocate;
-    std::vector<Changed> changes;
+    boost::container::small_vector<Changed, 1> changes;  // most commits: one
     RootRecord root{};
     std::uint64_t root_offset = 0;
     bool layout_changed = false;

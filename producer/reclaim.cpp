@@ -43,13 +43,14 @@ std::uint64_t Store::reclaim_locked() {
     std::vector<Retired> freed;
     limbo_.collect(last, pinned, freed);
     std::uint64_t bytes = 0;
+    // Commits take turns between regions and the control file: one lock for all blocks of one file.
     for (auto first = freed.begin(); first != freed.end();) {
-        const auto end = std::find_if(first, freed.end(), [&](const Retired& block) {
-            return block.region != first->region;
-        });
-        bytes += first->region->free_all(std::span(first, end));
+        Region* const region = first->region;
+        const auto end = std::partition(
+            first, freed.end(), [&](const Retired& block) { return block.region == region; });
+        bytes += region->free_all(std::span(first, end));
         STRATA_CRASH_POINT("reclaim.freed");
-        first->region->settle_holes();
+        region->settle_holes();
         first = end;
     }
     deallocations_.fetch_add(freed.size(), std::memory_order_relaxed);
