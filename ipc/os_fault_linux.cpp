@@ -86,8 +86,9 @@ bool put_zeros(MappedRange& range, std::uintptr_t page, std::uintptr_t end) noex
     // A second mapping of the same pages (mremap(2): an old size of 0), kept for putting back. If
     // there is no room for it, the zeros stay.
     void* const aside = ::mremap(address(page), 0, end - page, MREMAP_MAYMOVE);
-    if (::mmap(address(page), end - page, PROT_READ,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    // cppcheck-suppress invalidFunctionArg ; -1 is what mmap(2) asks for here
+    if (::mmap(address(page), end - page, PROT_READ, flags, -1, 0) == MAP_FAILED) {
         if (aside != MAP_FAILED) {
             ::munmap(aside, end - page);
         }

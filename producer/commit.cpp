@@ -141,8 +141,9 @@ Generation Store::commit_locked(BatchState& batch) {
     const std::uint64_t worth = std::clamp<std::uint64_t>(
         std::min(root_.live_bytes / 16, budget_.limit() / 32), 64 << 10, 16 << 20);
     const std::int64_t patience_ns = options_.slow_readers.max_age.count() / 4;
-    const bool look_at_readers = patience_ns > 0 && limbo_.bytes() > 0 &&
-                                 root_.published_at_ns - last_reclaim_ns_ > patience_ns;
+    const std::int64_t since_ns = root_.published_at_ns - last_reclaim_ns_;  // < 0: set back
+    const bool look_at_readers =
+        patience_ns > 0 && limbo_.bytes() > 0 && (since_ns > patience_ns || since_ns < 0);
     if (limbo_.fresh_bytes() >= worth || look_at_readers) {
         try {
             reclaim_locked();

@@ -58,7 +58,7 @@ std::uint64_t Store::reclaim_locked() {
     // one of its blocks holds the file as well.
     bytes += free_files(last, pinned);
     STRATA_CRASH_POINT("reclaim.files-freed");
-    find_slow_readers(pinned, last_reclaim_ns_);
+    find_slow_readers(pinned);
 
     // Those who only keep a pin for their next snapshot let go when asked. Asked again only when
     // that may help: there are other pins than last time, or they hold back considerably more.

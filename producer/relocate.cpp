@@ -120,7 +120,7 @@ bool Store::move_on(const std::string& wanted) {
 }
 
 // A pin is reported once, with each process that holds it.
-void Store::find_slow_readers(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns) {
+void Store::find_slow_readers(std::span<const ipc::EpochRange> pinned) {
     const SlowReaderOptions& limits = options_.slow_readers;
     if (!limits.on_slow_reader) {
         return;
@@ -130,7 +130,7 @@ void Store::find_slow_readers(std::span<const ipc::EpochRange> pinned, std::int6
         PinNote& note = pins_since_.at(range.first);
         SlowReader slow{.pid = 0,
                         .epoch = range.first,
-                        .age = std::chrono::nanoseconds(now_ns - note.since_ns),
+                        .age = std::chrono::steady_clock::now() - note.since,
                         .epochs_behind = epoch - range.first,
                         .held_bytes = limbo_.held_by(range)};
         for (const RetiredFile& file : retired_files_) {

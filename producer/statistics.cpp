@@ -21,6 +21,7 @@ namespace {
 // Tables are written at most this often, and never for more than 2 % of the time.
 constexpr std::int64_t tables_interval_ns = 50'000'000;
 constexpr std::int64_t tables_share = 50;
+constexpr std::int64_t max_tables_cost_ns = 100'000'000;
 
 void write_memory_stats(Region& region, std::uint64_t offset, Generation generation,
                         std::int64_t now_ns) {
@@ -105,7 +106,9 @@ void Store::publish_tables(std::int64_t now_ns) {
             write_memory_stats(*region, ipc::region_memory_offset, root_.generation, now_ns);
         }
     }
-    const std::int64_t cost = ipc::os::realtime_ns() - now_ns;
+    // The clock may have been set meanwhile.
+    const std::int64_t cost =
+        std::clamp<std::int64_t>(ipc::os::realtime_ns() - now_ns, 0, max_tables_cost_ns);
     next_tables_ns_ = now_ns + std::max(tables_interval_ns, tables_share * cost);
 }
 
@@ -121,7 +124,8 @@ void Store::publish_first_table(Region& region, std::int64_t now_ns) noexcept {
 void Store::publish_statistics(std::int64_t now_ns) noexcept {
     publish_counters(now_ns);
     // A clock that was set back must not stop them.
-    if (now_ns >= next_tables_ns_ || now_ns < next_tables_ns_ - 3600'000'000'000) {
+    constexpr std::int64_t longest_ns = tables_interval_ns + tables_share * max_tables_cost_ns;
+    if (now_ns >= next_tables_ns_ || now_ns < next_tables_ns_ - longest_ns) {
         try {
             publish_tables(now_ns);
         } catch (...) {  // out of memory: the old tables stay
@@ -140,7 +144,8 @@ void Store::note_pins(std::span<const ipc::EpochRange> pinned, std::int64_t now_
         });
     });
     for (const ipc::EpochRange& range : pinned) {
-        pins_since_.try_emplace(range.first, PinNote{now_ns, false});
+        pins_since_.try_emplace(range.first,
+                                PinNote{now_ns, std::chrono::steady_clock::now(), false});
     }
     note_oldest_pin(pinned.empty() ? 0 : pinned.front().first, now_ns);
     store_relaxed(control_stats().reclaims, reclaims_);

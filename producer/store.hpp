@@ -135,7 +135,7 @@ private:
     // Slow readers: relocate.cpp. Commit mutex held.
     bool relocate(const std::shared_ptr<Region>& old);
     bool move_on(const std::string& wanted);
-    void find_slow_readers(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns);
+    void find_slow_readers(std::span<const ipc::EpochRange> pinned);
 
     // Statistics: statistics.cpp. Commit mutex held, but for the warning.
     ipc::ControlStats& control_stats() noexcept;
@@ -197,7 +197,8 @@ private:
     std::atomic<std::uint64_t> next_serial_{1};
 
     struct PinNote {
-        std::int64_t since_ns;  // when the epoch moved on from it
+        std::int64_t since_ns;                        // when the epoch moved on from it, for people
+        std::chrono::steady_clock::time_point since;  // the same, for measuring
         bool reported;
     };
     const std::int64_t started_at_ns_ = ipc::os::realtime_ns();

@@ -48,7 +48,7 @@ std::string attach_and_read(const TempStore& store) {
 }  // namespace
 
 TEST_CASE("files have the mode that was asked for, whatever the umask") {
-    for (const mode_t mask : {0, 022, 077, 0777}) {
+    for (const mode_t mask : {0U, 022U, 077U, 0777U}) {
         for (const std::uint32_t mode : {0644U, 0640U, 0600U}) {
             CAPTURE(mask);
             CAPTURE(mode);

@@ -246,6 +246,26 @@ TEST_CASE("signals may interrupt every system call, again and again") {
     CHECK(store.open().generation() == life.generation());
 }
 
+TEST_CASE("how slow a reader is does not hang on the wall clock") {
+    std::int64_t now = 1'700'000'000'000'000'000;
+    const WallClock clock([&] { return now; });
+    const TempStore store;
+    unsigned told = 0;
+    ProducerOptions options = store.producer_options();
+    options.slow_readers.max_age = std::chrono::hours(1);
+    options.slow_readers.on_slow_reader = [&](const SlowReader&) { ++told; };
+    Producer producer = Producer::create(store.name(), options);
+    publish(producer, {1, 1}, "first");
+    Consumer consumer = store.attach();
+    const Snapshot held = consumer.snapshot();
+    for (const std::int64_t jump : {0, 7'200, -14'400, 86'400}) {  // seconds
+        now += jump * 1'000'000'000;
+        publish(producer, {1, 1}, "next");
+        producer.reclaim();
+    }
+    CHECK(told == 0);
+}
+
 TEST_CASE("a wall clock that jumps changes nothing but the times that are told") {
     // An hour back, a century on, before the epoch, to the end of its range.
     std::vector<std::int64_t> times = {

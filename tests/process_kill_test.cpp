@@ -21,8 +21,8 @@ namespace {
 
 constexpr Oracle oracle{.layers = 300, .max_payload = 800};
 constexpr int rounds = 30;
-// Each of four files and each of its size classes has some room that is not used yet: more of it the
-// fewer generations a slow build gets done between two kills.
+// Each of four files and each of its size classes has some room that is not used yet: more of it
+// the fewer generations a slow build gets done between two kills.
 constexpr std::uint64_t constant = 1_MiB;
 
 /// Another schedule for each run of the tests, or STRATA_TEST_SEED to have one again.

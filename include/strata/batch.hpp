@@ -127,8 +127,9 @@ public:
     /// it or nothing. Leaves the batch empty for the next use. An empty batch publishes nothing and
     /// returns the current generation. Throws limit_exceeded (naming the processes whose snapshots
     /// hold memory back, if any), no_space, name_collision, dimension_not_found (removed
-    /// meanwhile), store_replaced (looked for every 100 ms), wrong_process: then nothing was published, the batch still has
-    /// its changes, and the call may be repeated. O(changes x tree height).
+    /// meanwhile), store_replaced (looked for every 100 ms), wrong_process: then nothing was
+    /// published, the batch still has its changes, and the call may be repeated. O(changes x tree
+    /// height).
     Generation crystallize();
 
     /// Drops all changes.

@@ -320,11 +320,11 @@ private:
         const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
         pollfd item{.fd = handle, .events = POLLIN, .revents = 0};
         const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(patience);
-        int found = 0;
+        int found = -1;
         do {  // a signal starts the wait anew
-            found = ::poll(&item, 1, static_cast<int>(limit.count()));
+            found = handle < 0 ? 1 : ::poll(&item, 1, static_cast<int>(limit.count()));
         } while (found < 0 && errno == EINTR);
-        const bool hung = handle >= 0 && found == 0;
+        const bool hung = found == 0;
         ::close(handle);
         if (hung) {
             kill();
