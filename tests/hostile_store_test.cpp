@@ -261,6 +261,18 @@ TEST_CASE("a foreign magic, byte order or version is named, with both versions i
     }
 }
 
+TEST_CASE("a root record with a wrong checksum is corrupt, however little is wrong") {
+    const LeftStore store;
+    {
+        ControlEditor control(store.path());
+        ipc::RootRecord root = control.root();
+        root.published_at_ns ^= 1;
+        control.write(control.root_offset(), root);
+    }
+    CHECK(code_of([&] { store.attach().snapshot(); }) == "corrupt");
+    CHECK(open_code(store) == "corrupt");
+}
+
 TEST_CASE("a header with a wrong checksum, or a right one over impossible sizes, is corrupt") {
     const LeftStore flipped;
     {

@@ -11,6 +11,7 @@ declare -A packages=(
     [clang]="clang"
     [fuzz]="clang llvm"
     [format]="clang-format"
+    [models]="spin gcc"
     [bench]="libbenchmark-dev python3"
     [bench_peers]="liblmdb-dev libabsl-dev libsqlite3-dev redis-server libhiredis-dev iceoryx
         libiceoryx-posh-dev libiceoryx-hoofs-dev libtkrzw-dev"
