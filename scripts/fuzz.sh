@@ -108,7 +108,9 @@ minimize() {
         merged=build/fuzz-corpus/$name.merged
         rm -rf "$merged"
         mkdir -p "$merged" "build/fuzz-corpus/$name"
-        "build/fuzz/tests/bin/fuzz_$name" "${limits[@]}" -max_len=10000 -merge=1 "$merged" \
+        # The fewest inputs that reach all edges, however often each.
+        "build/fuzz/tests/bin/fuzz_$name" "${limits[@]}" -max_len=10000 -use_counters=0 \
+            -set_cover_merge=1 "$merged" \
             "tests/fuzz/corpus/$name" "build/fuzz-corpus/$name" >"build/fuzz-corpus/$name.log" 2>&1 ||
             fail "see build/fuzz-corpus/$name.log"
         # Inputs with a name of their own (seeds, regressions) stay, whatever they reach.
