@@ -12,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/skip.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/system_calls.hpp"
 #include "tests/support/temp_store.hpp"
@@ -150,6 +151,7 @@ private:
 
 TEST_CASE(
     "any one system call of a producer may fail: an error, nothing lost, nothing left behind") {
+    STRATA_SKIP_IF(!calls_can_fail, "not under ThreadSanitizer");
     std::set<std::string> names;
     std::uint64_t n = 0;
     for (bool again = true; again;) {
@@ -186,6 +188,7 @@ TEST_CASE(
 }
 
 TEST_CASE("any one system call of a consumer may fail: an error or a result, and nothing is kept") {
+    STRATA_SKIP_IF(!calls_can_fail, "not under ThreadSanitizer");
     const TempStore store;
     Producer producer = store.create();
     Contents contents;
@@ -234,6 +237,7 @@ TEST_CASE("any one system call of a consumer may fail: an error or a result, and
 }
 
 TEST_CASE("signals may interrupt every system call, again and again") {
+    STRATA_SKIP_IF(!calls_can_fail, "not under ThreadSanitizer");
     const TempStore store;
     Life life(store);
     {
@@ -247,6 +251,7 @@ TEST_CASE("signals may interrupt every system call, again and again") {
 }
 
 TEST_CASE("how slow a reader is does not hang on the wall clock") {
+    STRATA_SKIP_IF(!calls_can_fail, "not under ThreadSanitizer");
     std::int64_t now = 1'700'000'000'000'000'000;
     const WallClock clock([&] { return now; });
     const TempStore store;
@@ -267,6 +272,7 @@ TEST_CASE("how slow a reader is does not hang on the wall clock") {
 }
 
 TEST_CASE("a wall clock that jumps changes nothing but the times that are told") {
+    STRATA_SKIP_IF(!calls_can_fail, "not under ThreadSanitizer");
     // An hour back, a century on, before the epoch, to the end of its range.
     std::vector<std::int64_t> times = {
         1'700'000'000'000'000'000, 1'699'996'400'000'000'000, 4'900'000'000'000'000'000, 0, 1,

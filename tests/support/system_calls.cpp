@@ -29,7 +29,7 @@ std::mutex clock_mutex;
 std::function<std::int64_t()> clock_function;
 
 // True if this is the call that is to fail; errno is set then.
-bool fails(const char* name, int error) noexcept {
+[[maybe_unused]] bool fails(const char* name, int error) noexcept {
     if (calls_left == 0 || --calls_left != 0) return false;
     failed = name;
     errno = error;
@@ -37,7 +37,7 @@ bool fails(const char* name, int error) noexcept {
 }
 
 // True as often as was asked for, then once false.
-bool interrupts() noexcept {
+[[maybe_unused]] bool interrupts() noexcept {
     const unsigned times = interruptions.load(std::memory_order_relaxed);
     if (times == 0) return false;
     if (interruptions_left == 0) {
@@ -51,7 +51,7 @@ bool interrupts() noexcept {
 }
 
 template <class Function>
-Function* next(const char* name, Function*& known) noexcept {
+[[maybe_unused]] Function* next(const char* name, Function*& known) noexcept {
     if (known == nullptr) {
         known = reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
     }
@@ -85,6 +85,7 @@ WallClock::~WallClock() { clock_set = false; }
 
 }  // namespace strata::test
 
+#if STRATA_OWN_SYSTEM_CALLS
 using strata::test::fails;
 using strata::test::interrupts;
 using strata::test::next;
@@ -199,3 +200,4 @@ int clock_gettime(clockid_t clock, struct timespec* now) noexcept {
     return next("clock_gettime", real)(clock, now);
 }
 }
+#endif

@@ -9,6 +9,20 @@
 
 namespace strata::test {
 
+/// ThreadSanitizer calls some of these functions before the program is set up for it: nothing fails
+/// in its builds.
+#if defined(__SANITIZE_THREAD__)
+#define STRATA_OWN_SYSTEM_CALLS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define STRATA_OWN_SYSTEM_CALLS 0
+#endif
+#endif
+#ifndef STRATA_OWN_SYSTEM_CALLS
+#define STRATA_OWN_SYSTEM_CALLS 1
+#endif
+inline constexpr bool calls_can_fail = STRATA_OWN_SYSTEM_CALLS != 0;
+
 /// While it lives, the nth of the calls below (from 1), made by this thread, fails once.
 class FailingCall {
 public:
