@@ -10,7 +10,7 @@ library=(include ipc producer consumer)
 # What every text of the tree must keep to.
 lint_tree() {
     local status=0 texts=() sources=()
-    mapfile -d '' texts < <(project_files '*' ':!LICENSE')
+    mapfile -d '' texts < <(project_files '*' ':!LICENSE' ':!tests/fuzz/corpus' ':!tests/fuzz/images')
     mapfile -d '' sources < <(project_files '*.cpp' '*.hpp' '*.h' '*.c' '*.cmake' \
         '*CMakeLists.txt' '*.sh' dev .ci/run)
 
