@@ -231,7 +231,7 @@ TEST_CASE("doctor: findings, advice and exit code") {
     CHECK(doctor().code == 1);
     const CommandResult text = strata({"doctor"});
     CHECK(text.code == 1);
-    CHECK(contains(text.out, "-> find out who made it"));
+    CHECK(contains(text.out, "-> find out who did that"));
     CHECK(Strata("/proc").json({"doctor"})["healthy"].is_boolean());
 }
 
