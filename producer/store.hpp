@@ -99,7 +99,7 @@ public:
     std::uint64_t trim();
 
 private:
-    struct Commit;  // one commit under way: commit.cpp
+    struct Commit;  // one commit under way: commit.hpp
     friend struct Commit;
     struct HistoryEntry {
         Generation generation;  // the last one that reaches the blocks
