@@ -44,6 +44,17 @@ std::uint64_t sink = 0;
     }
 }
 
+// One layer of a batch of 1000.
+[[gnu::noinline]] void measured_batch(strata::Batch& batch, std::uint64_t layers,
+                                      std::uint64_t repeats) {
+    for (std::uint64_t i = 1; i <= repeats; ++i) {
+        batch.put({StrataStore::dimension, reduce(mix(i), layers)}, payload);
+        if (i % 1000 == 0) {
+            batch.crystallize();
+        }
+    }
+}
+
 // What the loop costs by itself, to be subtracted.
 [[gnu::noinline]] void measured_nothing(std::uint64_t layers, std::uint64_t repeats) {
     for (std::uint64_t i = 0; i < repeats; ++i) {
@@ -54,7 +65,7 @@ std::uint64_t sink = 0;
 int main(int argc, char** argv) try {
     if (argc != 5) {
         std::fprintf(stderr,
-                     "usage: strata_instructions find|snapshot|commit|nothing LAYERS "
+                     "usage: strata_instructions find|snapshot|commit|batch|nothing LAYERS "
                      "REPEATS BASE_DIRECTORY\n");
         return 2;
     }
@@ -76,7 +87,11 @@ int main(int argc, char** argv) try {
     } else {
         snapshot = {};
         strata::Batch batch = store.producer().batch();
-        measured_commit(batch, layers, repeats);
+        if (operation == "batch") {
+            measured_batch(batch, layers, repeats);
+        } else {
+            measured_commit(batch, layers, repeats);
+        }
     }
     std::printf("%llu\n", static_cast<unsigned long long>(sink));
     return 0;

@@ -51,7 +51,8 @@ count_instructions() {
     local operation layers directory collected
     need_packages bench_instructions
     echo "instructions of one operation (callgrind), the loop around it included:"
-    for operation in find:280 find:10000 find:1000000 snapshot:280 commit:10000 commit:1000000; do
+    for operation in find:280 find:10000 find:1000000 snapshot:280 commit:10000 commit:1000000 \
+        batch:10000 batch:1000000; do
         layers=${operation#*:} directory=$base/instructions
         mkdir "$directory"
         collected=$(valgrind --tool=callgrind --toggle-collect='measured*' \

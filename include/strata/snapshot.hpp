@@ -42,7 +42,8 @@ struct DimensionInfo {
 /// reused; so let go of old snapshots. It may outlive its Consumer.
 /// Thread safety: const members may be called from any thread at once; copying is thread-safe;
 /// assignment and destruction need exclusive access to that object, as with std::shared_ptr.
-/// Fork safety: a child may go on reading the snapshots that it inherits.
+/// Fork safety: a child may go on reading the snapshots that it inherits. Those that other threads
+/// of the parent held at the fork are pinned by the child as well, until it ends or calls exec.
 class Snapshot {
 public:
     /// An empty snapshot: finds nothing, generation 0.
@@ -63,12 +64,13 @@ public:
     std::uint64_t layer_count() const noexcept;
     std::uint64_t dimension_count() const noexcept;
 
-    /// The layer, or an empty Layer if there is none. Zero-copy, no lock, no atomic
-    /// read-modify-write, no allocation once the dimension has been touched in this process (the
-    /// first touch maps its region). A region that cannot be mapped, or index bytes that contradict
-    /// the format, also give an empty Layer; `get` says why. A few nanoseconds; in a dimension of
-    /// dense layer numbers that is looked into often, little more than an array access
-    /// (ConsumerOptions::place_memory_bytes).
+    /// The layer, or an empty Layer if there is none. Zero-copy; no lock, no atomic
+    /// read-modify-write, no allocation, but for two moments: the first touch of a dimension in
+    /// this process maps its region, and once for each generation that a dimension of dense layer
+    /// numbers is looked into often, memory is taken for noting places
+    /// (ConsumerOptions::place_memory_bytes). From then on a look-up is little more than an array
+    /// access; before, or without, a walk of a few nanoseconds. A region that cannot be mapped, or
+    /// index bytes that contradict the format, also give an empty Layer; `get` says why.
     Layer find(LayerId id) const noexcept {
         if (table_ != nullptr) [[likely]] {
             const detail::PlaceList* const list = table_->list_of(id.dimension);
