@@ -3,7 +3,7 @@
 //
 // Where layers are is learned from the index, a tree of shared nodes. A process that looks layers
 // up in one generation again and again notes the places in private memory, one word for each layer
-// number, so that the next look-up is little more than an array access (docs/adr/0005).
+// number, so that the next look-up is little more than an array access (docs/adr/0006).
 #pragma once
 
 #include <array>
