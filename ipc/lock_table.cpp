@@ -111,6 +111,7 @@ std::vector<PinHolder> pin_holders(int control, std::uint64_t last) {
 
 std::size_t count_processes(const std::vector<PinHolder>& holders) {
     std::vector<std::int64_t> pids;
+    pids.reserve(holders.size());
     for (const PinHolder& holder : holders) {
         pids.push_back(holder.pid);
     }
