@@ -51,11 +51,14 @@ struct Keyword {
 struct Context {
     std::uint64_t layer = 0;
     double frequency = 0;
-    std::vector<std::string_view> keywords;  // sorted, without duplicates
+    // Copies, sorted, without duplicates: bytes that change while they are sorted would lead the
+    // sort out of the vector.
+    std::vector<std::string> keywords;
 };
 
 Context context_of(const Layer& layer, std::uint64_t number) {
-    Context context{number, layer->frequency(), layer->keywords()};
+    const std::vector<std::string_view> shared = layer->keywords();
+    Context context{number, layer->frequency(), {shared.begin(), shared.end()}};
     std::sort(context.keywords.begin(), context.keywords.end());
     context.keywords.erase(std::unique(context.keywords.begin(), context.keywords.end()),
                            context.keywords.end());
