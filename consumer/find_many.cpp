@@ -113,10 +113,7 @@ void find_group(View& view, std::span<const LayerId> ids, std::span<Layer> out) 
             continue;
         }
         out[i] = {};
-        TouchedDimension* dimension = view.touched(ids[i].dimension);
-        if (dimension == nullptr) {
-            dimension = view.session->touch_quietly(view, ids[i].dimension);
-        }
+        TouchedDimension* const dimension = view.session->dimension_of(view, ids[i].dimension);
         if (dimension == nullptr) {
             continue;
         }

@@ -66,8 +66,12 @@ public:
 
     /// Maps and remembers a dimension; null if the generation has none. Throws Error.
     TouchedDimension* touch(View& view, Dimension dimension);
-    /// For callers that cannot be told why it failed: null then, too.
-    TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept;
+    /// The dimension, touched if need be; for callers that cannot be told why that failed: null
+    /// then, too.
+    TouchedDimension* dimension_of(View& view, Dimension dimension) noexcept {
+        TouchedDimension* const known = view.touched(dimension);
+        return known != nullptr ? known : touch_quietly(view, dimension);
+    }
     /// To be told of every layer that was found by walking the index.
     void found(View& view, TouchedDimension& dimension, std::uint64_t layer,
                const Layer& found) noexcept {
@@ -120,6 +124,7 @@ private:
     void close_unheld(std::vector<View*>& views) noexcept;
     void close_idle() noexcept;
     void finish_close(View* view) noexcept;
+    TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept;
     void open_place_list(View& view, TouchedDimension& dimension) noexcept;
     void close_place_lists(View& view) noexcept;
     static void note_places(const detail::PlaceList& list, const ipc::IndexView& index,

@@ -83,12 +83,9 @@ Layer Snapshot::find_in_index(LayerId id) const noexcept {
     if (view == nullptr) {
         return {};
     }
-    TouchedDimension* dimension = view->touched(id.dimension);
+    TouchedDimension* const dimension = view->session->dimension_of(*view, id.dimension);
     if (dimension == nullptr) [[unlikely]] {
-        dimension = view->session->touch_quietly(*view, id.dimension);
-        if (dimension == nullptr) {
-            return {};
-        }
+        return {};
     }
     const Layer layer = ipc::lookup(dimension->index, id.layer);
     if (layer) {
