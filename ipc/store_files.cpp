@@ -101,6 +101,16 @@ std::string operation_on(std::string_view operation, std::string_view name) {
     return std::string(operation) + " " + quoted(name);
 }
 
+namespace {
+
+// Whether the name in the directory `base` is that of the directory with this status.
+bool leads_to(int base, const std::string& name, const os::FileStatus& directory) {
+    const auto named = os::status_at(base, name);
+    return named && named.value.inode == directory.inode && named.value.device == directory.device;
+}
+
+}  // namespace
+
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
                                     const Trust& trust, std::string_view operation) {
     check_store_name(name);
@@ -138,9 +148,7 @@ StoreDirectory open_store_directory(const std::filesystem::path& base, std::stri
 bool is_named(const std::filesystem::path& base, std::string_view name,
               const os::FileStatus& directory) {
     const auto opened = os::open_directory(base.string());
-    const auto named = opened ? os::status_at(opened.value.get(), std::string(name))
-                              : os::Result<os::FileStatus>{{}, opened.error};
-    return named && named.value.inode == directory.inode && named.value.device == directory.device;
+    return opened && leads_to(opened.value.get(), std::string(name), directory);
 }
 
 bool is_replaced(const StoreDirectory& store, const FileDescriptor& control) {
@@ -149,9 +157,7 @@ bool is_replaced(const StoreDirectory& store, const FileDescriptor& control) {
         return true;
     }
     const auto own = os::status(store.directory.get());
-    const auto named = os::status_at(store.base.get(), store.name);
-    return !own || !named || own.value.inode != named.value.inode ||
-           own.value.device != named.value.device;
+    return !own || !leads_to(store.base.get(), store.name, own.value);
 }
 
 }  // namespace ipc
