@@ -9,6 +9,7 @@
 
 #include "tests/skip.hpp"
 #include "tests/support/command.hpp"
+#include "tests/support/damage.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
@@ -17,17 +18,6 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
-
-// Overwrites the first place in a file where `text` stands.
-void damage(const fs::path& file, const std::string& text) {
-    std::string bytes(fs::file_size(file), '\0');
-    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-    stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    const std::size_t at = bytes.find(text);
-    REQUIRE(at != std::string::npos);
-    stream.seekp(static_cast<std::streamoff>(at));
-    stream.put('#');
-}
 
 json find(const json& list, const std::string& key, const std::string& value) {
     for (const json& item : list) {

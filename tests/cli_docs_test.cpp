@@ -20,6 +20,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/command.hpp"
+#include "tests/support/damage.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
@@ -109,17 +110,6 @@ public:
     TempStore store{"market"};
     Dashboard dashboard{store};
     std::optional<Producer> producer;
-
-private:
-    static void damage(const fs::path& file, const std::string& text) {
-        std::string bytes(fs::file_size(file), '\0');
-        std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-        stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        const std::size_t at = bytes.find(text);
-        REQUIRE(at != std::string::npos);
-        stream.seekp(static_cast<std::streamoff>(at));
-        stream.put('#');
-    }
 };
 
 /// Publishes a change now and then while it lives.
