@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Several users and several namespaces at one store. Needs root, to become others.
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <grp.h>
@@ -253,7 +254,8 @@ TEST_CASE("two users in mount and pid namespaces of their own share a store read
     Child two = Child::start(container(stranger));
     CHECK(one.receive() == 30);
     CHECK(two.receive() == 30);
-    REQUIRE(readers("store", store.base()).size() == 1);
+    const auto pinned = readers("store", store.base());
+    REQUIRE(pinned.size() == 1);
     const auto churn_to = [&](Generation generation) {
         while (producer.generation() < generation) {
             oracle.publish(producer);
@@ -268,7 +270,11 @@ TEST_CASE("two users in mount and pid namespaces of their own share a store read
     CHECK(one.receive() == 2);
     CHECK(joined(one) == "");
     churn_to(600);
-    CHECK(readers("store", store.base()).size() == 1);
+    // The consumer's idle pin of a newer epoch may still be there: its keeper lets go of it soon.
+    const auto still_pinned = readers("store", store.base());
+    CHECK(std::any_of(still_pinned.begin(), still_pinned.end(), [&](const ReaderInfo& reader) {
+        return reader.epoch == pinned.front().epoch;
+    }));
     two.send(0);
     CHECK(two.receive() == 2);
     CHECK(joined(two) == "");
