@@ -14,6 +14,7 @@ namespace strata::ipc {
 
 inline constexpr const char* control_file_name = "control.mmap";
 inline constexpr const char* lock_file_name = "producer.lock";
+inline constexpr const char* new_lock_file_name = "producer.lock.new";  ///< until it is locked
 inline constexpr std::uint32_t directory_mode = 0755;
 inline constexpr std::uint32_t base_directory_mode = 01777;  // as /tmp: anybody may add a store
 inline constexpr std::uint32_t file_mode = 0644;

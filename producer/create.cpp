@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/lock_table.hpp"
+#include "producer/held_store.hpp"
 #include "producer/region.hpp"
 #include "producer/remove.hpp"
 
@@ -23,8 +23,6 @@ using producer_impl::ProducerLock;
 using producer_impl::remove_store_directory;
 
 namespace {
-
-ipc::Trust own_files() { return {.any_owner = false, .owner = ipc::os::effective_user()}; }
 
 void open_base(const std::filesystem::path& base, std::string_view operation) {
     std::error_code ignored;
@@ -52,14 +50,18 @@ void remove_stale_staging(int base, std::string_view name) {
             continue;
         }
         const auto directory = ipc::os::open_directory_at(base, entry);
-        // A creator locks as its first act, and a remover takes the lock's file away before the
-        // control file. So with neither there may be a creator before its first act.
-        if (directory && ProducerLock::is_free(directory.value.get())) {
-            const int at = directory.value.get();
-            if (ipc::os::status_at(at, ipc::lock_file_name) ||
-                ipc::os::status_at(at, ipc::control_file_name)) {
-                remove_store_directory(base, entry);
-            }
+        if (!directory) {
+            continue;
+        }
+        // The control file comes after the lock, and goes after it. So if it is seen first and the
+        // lock is absent then, this is what a remover has left. With neither there may be a creator
+        // at its first acts. A lock bears its name only once it is locked: a free one's owner died.
+        const int at = directory.value.get();
+        const bool has_control = static_cast<bool>(ipc::os::status_at(at, ipc::control_file_name));
+        const ProducerLock::State lock = ProducerLock::state(at);
+        if (lock == ProducerLock::State::free ||
+            (lock == ProducerLock::State::absent && has_control)) {
+            remove_store_directory(base, entry);
         }
     }
 }
@@ -199,8 +201,7 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
     }
     const int at = base.value.get();
     const std::string path = (options.base_path / name).string();
-    const bool exists = static_cast<bool>(ipc::os::status_at(at, std::string(name)));
-    if (exists && !options.replace) {
+    if (!options.replace && ipc::os::status_at(at, std::string(name))) {
         ipc::fail(Errc::store_exists, operation, path, "there is such a store already",
                   "open it (open, open_or_create), or replace it (ProducerOptions::replace)");
     }
@@ -227,23 +228,24 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
                                                 staged_path + "/" + ipc::control_file_name);
 
     STRATA_CRASH_POINT("create.before-rename");
-    int error = EEXIST;
-    if (!exists) {
-        error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::no_replace);
-    }
-    if (error == EEXIST && options.replace) {
-        // The old one's producer must be gone, and stay so until the new one stands in its place.
-        const ipc::StoreDirectory old =
-            ipc::open_store_directory(options.base_path, name, own_files(), operation);
-        std::optional<ProducerLock> old_lock;
-        if (ipc::os::status_at(old.directory.get(), ipc::lock_file_name)) {
-            old_lock.emplace(ProducerLock::take(old, operation));
-        }
-        error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::exchange);
-        if (error == 0) {
-            STRATA_CRASH_POINT("create.exchanged");
-            staging.done();
-            remove_and_wake(old, at, staged);  // the old one now bears that name
+    int error = ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::no_replace);
+    while (error == EEXIST && options.replace) {
+        try {
+            // Its producer must be gone, and stay so until the new one stands in its place.
+            const HeldStore old = hold_store(options.base_path, name, Ruins::accept, operation);
+            error =
+                ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::exchange);
+            if (error == 0) {
+                STRATA_CRASH_POINT("create.exchanged");
+                staging.done();
+                remove_and_wake(old.directory, at, staged);  // the old one now bears that name
+            }
+        } catch (const Error& gone) {  // removed meanwhile
+            if (gone.code() != Errc::store_not_found) {
+                throw;
+            }
+            error = ipc::os::rename_at(at, staged, std::string(name),
+                                       ipc::os::RenameMode::no_replace);
         }
     }
     if (error == EEXIST) {

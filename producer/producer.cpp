@@ -6,6 +6,7 @@
 #include "ipc/failure.hpp"
 #include "producer/batch_state.hpp"
 #include "producer/create.hpp"
+#include "producer/held_store.hpp"
 #include "producer/store.hpp"
 #include "strata/statistics.hpp"
 
@@ -37,25 +38,9 @@ std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& opt
 std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {
     const std::string operation = ipc::operation_on("open", name);
     producer_impl::check_options(options, operation);
-    for (;;) {
-        auto directory = ipc::open_store_directory(
-            options.base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()},
-            operation);
-        const auto opened = ipc::os::status(directory.directory.get());
-        try {
-            auto lock = producer_impl::ProducerLock::take(directory, operation);
-            // With the lock held nobody removes or replaces it any more.
-            if (ipc::is_named(options.base_path, name, opened.value)) {
-                return std::make_shared<Store>(std::move(directory), std::move(lock), options);
-            }
-        } catch (const Error& error) {
-            // Removed or replaced since the look at its name: look again.
-            if (error.code() != Errc::not_a_store ||
-                ipc::is_named(options.base_path, name, opened.value)) {
-                throw;
-            }
-        }
-    }
+    auto held = producer_impl::hold_store(options.base_path, name, producer_impl::Ruins::refuse,
+                                          operation);
+    return std::make_shared<Store>(std::move(held.directory), std::move(*held.lock), options);
 }
 
 }  // namespace

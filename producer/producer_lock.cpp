@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
 
@@ -60,18 +61,28 @@ ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_vi
 
 ProducerLock ProducerLock::create(int directory, std::string_view operation,
                                   std::string_view path) {
-    auto file = ipc::os::create_file(directory, ipc::lock_file_name, ipc::lock_file_mode);
-    const int error = file ? lock_file(file.value.get()) : file.error;
+    // Nobody may find it under its name unlocked, as what is left of somebody who died.
+    auto file = ipc::os::create_file(directory, ipc::new_lock_file_name, ipc::lock_file_mode);
+    int error = file ? lock_file(file.value.get()) : file.error;
+    if (error == 0) {
+        STRATA_CRASH_POINT("create.lock-unnamed");
+        error = ipc::os::rename_at(directory, ipc::new_lock_file_name, ipc::lock_file_name,
+                                   ipc::os::RenameMode::no_replace);
+    }
     if (error != 0) {
         ipc::fail_errno(error, operation, path, "cannot make the producer's lock");
     }
     return ProducerLock(std::move(file.value));
 }
 
-bool ProducerLock::is_free(int directory) {
+ProducerLock::State ProducerLock::state(int directory) {
     const auto file = ipc::os::open_write(directory, ipc::lock_file_name);
-    return !file ? file.error == ENOENT
-                 : !ipc::os::find_lock(file.value.get(), ipc::os::LockType::exclusive, 0, 1);
+    if (!file) {
+        return file.error == ENOENT ? State::absent : State::held;
+    }
+    const bool held =
+        ipc::os::find_lock(file.value.get(), ipc::os::LockType::exclusive, 0, 1).has_value();
+    return held ? State::held : State::free;
 }
 
 }  // namespace strata::producer_impl

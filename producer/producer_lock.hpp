@@ -19,8 +19,9 @@ public:
     static ProducerLock take(const ipc::StoreDirectory& store, std::string_view operation);
     /// Makes the file in a store that is being built, and locks it.
     static ProducerLock create(int directory, std::string_view operation, std::string_view path);
-    /// True if nobody holds the lock of the store in `directory` (or it has no lock file).
-    static bool is_free(int directory);
+    enum class State { absent, free, held };
+    /// Of the lock in `directory`. One that cannot be opened counts as held.
+    static State state(int directory);
 
     /// Closes the file: in a forked child, whose share would keep the lock alive.
     void forget() noexcept { file_.reset(); }

@@ -9,7 +9,7 @@
 #include "ipc/control_file.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "producer/producer_lock.hpp"
+#include "producer/held_store.hpp"
 #include "strata/store.hpp"
 
 namespace strata {
@@ -21,7 +21,7 @@ namespace {
 bool is_ours(const std::string& file) {
     std::uint64_t serial = 0;
     return file == ipc::control_file_name || file == ipc::lock_file_name ||
-           ipc::parse_region_file_name(file, serial);
+           file == ipc::new_lock_file_name ||           ipc::parse_region_file_name(file, serial);
 }
 
 }  // namespace
@@ -34,10 +34,12 @@ std::string staging_name(std::string_view store) {
 }
 
 // Removes a store's directory and what belongs into it. Files that are not ours keep it in place.
+// Others may be removing it at the same time: what they have removed is as good as removed here.
 int remove_store_directory(int base, const std::string& name) {
+    const auto unless_gone = [](int error) { return error == ENOENT ? 0 : error; };
     auto directory = ipc::os::open_directory_at(base, name);
     if (!directory) {
-        return directory.error;
+        return unless_gone(directory.error);
     }
     const auto files = ipc::os::list_directory(directory.value.get());
     if (!files) {
@@ -48,14 +50,14 @@ int remove_store_directory(int base, const std::string& name) {
         for (const std::string& file : files.value) {
             if (is_ours(file) && (file == ipc::control_file_name) == control) {
                 STRATA_CRASH_POINT("remove.before-file");
-                if (const int error = ipc::os::remove_file(directory.value.get(), file)) {
+                if (const int error = unless_gone(ipc::os::remove_file(directory.value.get(), file))) {
                     return error;
                 }
                 STRATA_CRASH_POINT("remove.file-gone");
             }
         }
     }
-    return ipc::os::remove_directory(base, name);
+    return unless_gone(ipc::os::remove_directory(base, name));
 }
 
 bool holds_foreign_files(int directory) {
@@ -82,16 +84,13 @@ int remove_and_wake(const ipc::StoreDirectory& store, int base, const std::strin
 }  // namespace producer_impl
 
 void remove_store(std::string_view name, const std::filesystem::path& base_path) {
-    using producer_impl::ProducerLock;
     const std::string operation = ipc::operation_on("remove", name);
-    const ipc::StoreDirectory store = ipc::open_store_directory(
-        base_path, name, {.any_owner = false, .owner = ipc::os::effective_user()}, operation);
+    const producer_impl::HeldStore held =
+        producer_impl::hold_store(base_path, name, producer_impl::Ruins::accept, operation);
+    const ipc::StoreDirectory& store = held.directory;
     const int directory = store.directory.get();
     const int base = store.base.get();
-    std::optional<ProducerLock> lock;  // half a store has none
-    if (ipc::os::status_at(directory, ipc::lock_file_name)) {
-        lock.emplace(ProducerLock::take(store, operation));
-    } else if (!ipc::os::status_at(directory, ipc::control_file_name)) {
+    if (!held.lock && !ipc::os::status_at(directory, ipc::control_file_name)) {
         ipc::fail(Errc::not_a_store, operation, store.path, "the directory is no store",
                   "remove it by hand if it is not needed");
     }
