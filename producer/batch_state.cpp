@@ -6,10 +6,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
 
 #include "ipc/checksum.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
+#include "producer/batch_order.hpp"
 
 namespace strata::producer_impl {
 
@@ -80,6 +82,10 @@ void check_options(LayerId id, std::string_view name, const LayerOptions& option
                    std::to_string(max_keyword_bytes) + " are possible");
         }
     }
+}
+
+bool same_owner(const std::weak_ptr<Region>& a, const std::shared_ptr<Region>& b) noexcept {
+    return !a.owner_before(b) && !b.owner_before(a);
 }
 
 const std::byte* metadata_of(const std::byte* header, const LayerHeader& fields) noexcept {
@@ -160,21 +166,20 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
     STRATA_CRASH_POINT("put.allocated");
     Region& region = *target.region;
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
-    const LayerHeader header{.layer = id.layer,
-                             .payload_bytes = payload_bytes,
-                             .frequency = options.frequency,
-                             .type_tag = options.type_tag,
-                             .dimension = id.dimension,
-                             .metadata_bytes = static_cast<std::uint32_t>(metadata_bytes),
-                             .generation = 0,
-                             .checksum = 0,
-                             .alignment = static_cast<std::uint32_t>(options.alignment),
-                             .reserved = 0};
     // Safe: the allocation covers header, payload and metadata, and nobody else knows it.
     std::byte* const block = region.at(header_offset);
-    std::memcpy(block, &header, sizeof(header));
+    ::new (block) LayerHeader{.layer = id.layer,
+                              .payload_bytes = payload_bytes,
+                              .frequency = options.frequency,
+                              .type_tag = options.type_tag,
+                              .dimension = id.dimension,
+                              .metadata_bytes = static_cast<std::uint32_t>(metadata_bytes),
+                              .generation = 0,
+                              .checksum = 0,
+                              .alignment = static_cast<std::uint32_t>(options.alignment),
+                              .reserved = 0};
     STRATA_CRASH_POINT("put.header-written");
-    std::byte* const payload = block + sizeof(header);
+    std::byte* const payload = block + sizeof(LayerHeader);
     if (metadata_bytes != 0) {
         const std::uint64_t padded = ipc::round_up(payload_bytes, 8);
         std::memset(payload + payload_bytes, 0, padded - payload_bytes);
@@ -279,8 +284,7 @@ void BatchState::settle() {
     if (sorted_) {
         return;
     }
-    std::stable_sort(ops_.begin(), ops_.end(),
-                     [](const BatchOp& a, const BatchOp& b) { return a.id < b.id; });
+    sort_by_id(ops_);
     // Two names with one number must be refused before the earlier one's block is gone.
     for (std::size_t i = 1; i < ops_.size(); ++i) {
         const BatchOp& a = ops_[i - 1];
@@ -409,7 +413,9 @@ void BatchState::forget() noexcept {
     for (BatchDimension& dimension : dimensions_) {
         if (dimension.touched) {
             if (dimension.region && dimension.region->in_use()) {
-                dimension.remembered = dimension.region;
+                if (!same_owner(dimension.remembered, dimension.region)) {  // counts no references
+                    dimension.remembered = dimension.region;
+                }
             } else {
                 dimension.remembered.reset();
             }

@@ -93,18 +93,24 @@ BlockAllocator::Place BlockAllocator::find_block(std::uint64_t offset) const noe
 }
 
 std::uint64_t BlockAllocator::birth(std::uint64_t offset) const noexcept {
-    return facts(offset).birth;
+    const Place place = find_block(offset);
+    return place.span->infos()[place.index].birth();
 }
 
-BlockFacts BlockAllocator::facts(std::uint64_t offset) const noexcept {
+void BlockAllocator::read_facts(std::uint64_t offset, std::uint64_t& bytes,
+                                std::uint64_t& birth) const noexcept {
     const Place place = find_block(offset);
-    const Span& span = *place.span;
-    return {span.is_run() ? span.pages * page_bytes : size_classes[span.size_class].block_bytes,
-            span.infos()[place.index].birth()};
+    bytes = bytes_of(*place.span);
+    birth = place.span->infos()[place.index].birth();
 }
 
 std::uint64_t BlockAllocator::block_bytes(std::uint64_t offset) const noexcept {
-    return facts(offset).bytes;
+    return bytes_of(*find_block(offset).span);
+}
+
+// Of each block in the span.
+std::uint64_t BlockAllocator::bytes_of(const Span& span) noexcept {
+    return span.is_run() ? span.pages * page_bytes : size_classes[span.size_class].block_bytes;
 }
 
 std::uint64_t BlockAllocator::rounded_bytes(std::uint64_t bytes, std::uint64_t alignment) noexcept {

@@ -90,8 +90,8 @@ public:
     // Of an allocated block; anything else is a bug and aborts, here and in free().
     std::uint64_t birth(std::uint64_t offset) const noexcept;
     std::uint64_t block_bytes(std::uint64_t offset) const noexcept;
-    // Both with one look-up.
-    BlockFacts facts(std::uint64_t offset) const noexcept;
+    // Both with one look-up. (By reference: a pair in two registers goes through the stack.)
+    void read_facts(std::uint64_t offset, std::uint64_t& bytes, std::uint64_t& birth) const noexcept;
     // What allocate() really uses for a request: block size of the class, or whole pages.
     static std::uint64_t rounded_bytes(std::uint64_t bytes,
                                        std::uint64_t alignment = block_unit) noexcept;
@@ -137,6 +137,7 @@ private:
     std::size_t slab_number(const Span& span) const noexcept;
     std::uint64_t offset_of(const Span& span) const noexcept;
     Place find_block(std::uint64_t offset) const noexcept;
+    static std::uint64_t bytes_of(const Span& span) noexcept;
     Span* lowest_partial(std::size_t index) const noexcept;
     Span* refill(std::size_t index);
     Span* make_slab(std::size_t index, std::uint64_t page);

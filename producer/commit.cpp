@@ -13,6 +13,15 @@
 
 namespace strata::producer_impl {
 
+namespace {
+
+// Without a lock prefix, which costs as much as a look-up. Safe: written with the commit mutex held.
+void add_relaxed(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+}
+
+}  // namespace
+
 Generation Store::commit(BatchState& batch) {
     check_process("crystallize");
     batch.settle();
@@ -52,7 +61,7 @@ Generation Store::commit_locked(BatchState& batch) {
         commit.prepare_retiring();
         commit.publish();
         for (const Commit::Changed& changed : commit.changes) {
-            if (changed.region && changed.region != changed.old) {
+            if (changed.made) {
                 publish_first_table(*changed.region, root_.published_at_ns);
             }
         }
@@ -95,14 +104,14 @@ void Store::check_name(std::int64_t now_ns) {
 void Store::Commit::prepare_retiring() {
     const std::uint64_t epoch = store.epoch_.load(std::memory_order_relaxed);
     for (const Changed& changed : changes) {
-        if (changed.old && changed.old != changed.region) {
-            retired_files.push_back({.region = changed.old,
+        if (changed.old != nullptr && changed.old != changed.region) {
+            retired_files.push_back({.region = store.published_region(changed.dimension),
                                      .name = changed.old->file_name,
                                      .bytes = 0,
                                      .birth = changed.old->published.birth_epoch,
                                      .tag = epoch});
         }
-        if (changed.region && changed.region != changed.old) {
+        if (changed.made) {
             store.published_[changed.dimension];  // the place for it: erased again if all fails
         }
     }
@@ -118,6 +127,13 @@ void Store::Commit::prepare_retiring() {
         store.history_.push_back({generation - 1, {}, {}});
         store.history_.back().blocks.reserve(trail.retired.size());
     }
+}
+
+void Store::Commit::count_blocks() noexcept {
+    const auto layers = std::count_if(batch.ops().begin(), batch.ops().end(),
+                                      [](const BatchOp& op) { return op.header != 0; });
+    add_relaxed(store.allocations_, trail.allocated.size() + static_cast<std::uint64_t>(layers));
+    add_relaxed(store.commits_, 1);
 }
 
 void Store::Commit::publish() noexcept {
@@ -144,22 +160,24 @@ void Store::Commit::publish() noexcept {
     store.root_ = root;
     store.root_offset_ = root_offset;
     store.generation_.store(generation, std::memory_order_release);
-    store.commits_.fetch_add(1, std::memory_order_relaxed);
+    count_blocks();
     for (Changed& changed : changes) {
-        if (changed.region) {
+        if (changed.region != nullptr) {
             changed.region->published = std::move(changed.state);
-            changed.region->keep_file = true;
-            changed.region->set_in_use(true);
-            store.published_[changed.dimension] = changed.region;
-        } else {
-            store.published_.erase(changed.dimension);
         }
         if (changed.region != changed.old) {
-            if (changed.old) {
+            if (changed.old != nullptr) {
                 changed.old->set_in_use(false);
             }
+            if (changed.region != nullptr) {
+                changed.region->keep_file = true;
+                changed.region->set_in_use(true);
+                store.published_[changed.dimension] = changed.made;
+            } else {
+                store.published_.erase(changed.dimension);  // retired_files keeps it alive
+            }
             const std::lock_guard lock(store.regions_mutex_);
-            store.current_regions_[changed.dimension] = changed.region;
+            store.current_regions_[changed.dimension] = changed.made;
             if (batch.relocates()) {  // after its successor can be found
                 changed.old->set_moved();
             }

@@ -18,10 +18,16 @@ namespace strata::producer_impl {
 /// Undone by its destructor unless `publish` was reached.
 struct Store::Commit {
     struct Changed {
+        Changed(Dimension number, Region* becomes, Region* was) noexcept
+            : dimension(number), region(becomes), old(was) {}
+
         Dimension dimension;
-        std::shared_ptr<Region> region;  // null: removed
-        std::shared_ptr<Region> old;     // published before; differs if removed or replaced
-        Published state;                 // to be
+        // Plain pointers, for counting references costs every commit more than a look-up: the store
+        // keeps what is published alive, and `made` the other.
+        Region* region;                // null: removed
+        Region* old;                   // published before; differs if removed or replaced
+        std::shared_ptr<Region> made;  // `region`, if it is not `old`
+        Published state;               // to be
         std::uint64_t committed_bytes = 0;
     };
 
@@ -65,6 +71,7 @@ struct Store::Commit {
     void write_directory();
     void write_root();
     void prepare_retiring();
+    void count_blocks() noexcept;
     void publish() noexcept;
 
     Store& store;
@@ -75,7 +82,7 @@ struct Store::Commit {
     Reserve reserve;
     const Allocate allocate;
     boost::container::small_vector<Changed, 1> changes;  // most commits: one
-    ipc::RootRecord root{};
+    ipc::RootRecord root;
     std::uint64_t root_offset = 0;
     bool layout_changed = false;
     // The allocator's locks are held all along: the control file's, and that of the region whose

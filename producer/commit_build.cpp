@@ -22,7 +22,6 @@ std::uint64_t Store::Commit::room(Region& region, std::uint64_t bytes) {
         const Region::Allocation result =
             region.allocate_held(bytes, ipc::block_unit, birth, reserve);
         if (result.refusal == Region::Refusal::none) {
-            store.allocations_.fetch_add(1, std::memory_order_relaxed);
             return result.offset;
         }
         // Reclaiming locks the regions itself. What this commit has read and built stays as it is:
@@ -65,30 +64,32 @@ void Store::Commit::apply_dimensions() {
         ops = std::span<const BatchOp>(end, ops.end());
 
         const auto found = store.published_.find(number);
-        const std::shared_ptr<Region> old =
-            found != store.published_.end() ? found->second : nullptr;
-        Changed changed{.dimension = number,
-                        .region = wish.remove ? wish.region : (wish.region ? wish.region : old),
-                        .old = old,
-                        .state = {}};
-        if (!changed.region && !old) {
+        Region* const old = found != store.published_.end() ? found->second.get() : nullptr;
+        Region* const wished = wish.region.get();
+        Region* const region = wish.remove || wished != nullptr ? wished : old;
+        if (region == nullptr && old == nullptr) {
             continue;  // erases in, or removal of, a dimension that is not there
         }
-        if (!wish.remove && old && changed.region != old) {
+        if (!wish.remove && old != nullptr && region != old) {
             ipc::fail(Errc::dimension_not_found, store.operation("crystallize"), "",
                       "dimension " + std::to_string(number) +
                           " was removed or replaced since the batch was begun",
                       "clear the batch and prepare it anew");
         }
-        if (!wish.remove && wish.region && !old && wish.region->published.record_offset != 0) {
+        if (!wish.remove && wished != nullptr && old == nullptr &&
+            wished->published.record_offset != 0) {
             ipc::fail(
                 Errc::dimension_not_found, store.operation("crystallize"), "",
                 "dimension " + std::to_string(number) + " was removed since the batch was begun",
                 "clear the batch and prepare it anew");
         }
-        layout_changed = layout_changed || changed.region != old;
-        if (changed.region) {
-            changed.state = changed.region->published;
+        layout_changed = layout_changed || region != old;
+        Changed& changed = changes.emplace_back(number, region, old);
+        if (region != old) {
+            changed.made = wish.region;
+        }
+        if (region != nullptr) {
+            changed.state = region->published;
             const bool renamed = wish.add && !wish.name.empty() && wish.name != changed.state.name;
             if (renamed) {
                 changed.state.name = wish.name;
@@ -100,13 +101,13 @@ void Store::Commit::apply_dimensions() {
             }
             apply_layers(changed, own);
             const bool same =
-                changed.region == old && !renamed && changed.state.index == old->published.index;
-            if (same) {
-                continue;  // erased what was not there
+                region == old && !renamed && changed.state.index == old->published.index;
+            if (same) {  // erased what was not there
+                changes.pop_back();
+                continue;
             }
             write_record(changed);
         }
-        changes.push_back(std::move(changed));
     }
 }
 
@@ -204,16 +205,14 @@ void Store::Commit::write_directory() {
     scratch.clear();
     root = store.root_;
     for (const Changed& changed : changes) {
-        if (changed.old) {
+        if (changed.old != nullptr) {
             root.layers -= changed.old->published.layers;
             root.live_bytes -= changed.old->published.live_bytes;
-            root.dimensions -= 1;
         }
         std::uint64_t entry = 0;
-        if (changed.region) {
+        if (changed.region != nullptr) {
             root.layers += changed.state.layers;
             root.live_bytes += changed.state.live_bytes;
-            root.dimensions += 1;
             entry = ipc::layer_entry(changed.state.record_offset,
                                      sizeof(DimensionRecord) - sizeof(ipc::LayerHeader));
         }
@@ -225,6 +224,7 @@ void Store::Commit::write_directory() {
         writer.apply({store.root_.directory, store.root_.directory_levels}, scratch);
     root.directory = directory.entry;
     root.directory_levels = directory.levels;
+    root.dimensions = static_cast<std::uint32_t>(root.dimensions + writer.layers_delta());
     trail.retired.push_back({&store.control_, store.root_offset_, 0, 0});
     store.control_.fill_facts_held(std::span(trail.retired).subspan(before));
 }

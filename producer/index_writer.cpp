@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "producer/index_writer.hpp"
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
@@ -72,8 +72,7 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
     switch (entry_kind(entry)) {
         case EntryKind::nothing:
             if (single) {
-                layers_delta_ += changes[0].entry != 0 ? 1 : 0;
-                return changes[0].entry;
+                return apply_leaf(0, changes[0]);
             }
             break;
         case EntryKind::layer:
@@ -87,13 +86,12 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
             }
     }
     const unsigned below = shift - index_bits;
-    Children children = {};
-    if (is_node(entry) && entry_shift < shift) {
-        children[0] = entry;
-    } else {
-        expand(entry, below, children);
-    }
     const bool lifted = is_node(entry) && entry_shift < shift;
+    Children children;
+    expand(lifted ? 0 : entry, below, children);
+    if (lifted) {
+        children[0] = entry;
+    }
     bool changed = lifted;
     if (lifted && entry_shift < below &&
         (changes.empty() || digit_of(changes.front().key, below) != 0)) {
@@ -108,7 +106,9 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
         const unsigned child_shift = lifted && digit == 0 ? entry_shift : below;
         const std::uint64_t child = children[digit];
         const std::uint64_t successor =
-            apply(child, is_node(child) ? child_shift : below, below, changes.first(count));
+            below == 0 ? apply_leaf(child, changes.front())
+                       : apply(child, is_node(child) ? child_shift : below, below,
+                               changes.first(count));
         changed = changed || successor != child;
         children[digit] = successor;
         changes = changes.subspan(count);
@@ -166,13 +166,13 @@ std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
     if (same_shape) {
         const std::uint64_t copy = new_node(bytes);
         auto* const target = region_.at<std::uint64_t>(copy);
-        std::memcpy(target, words, bytes);
+        std::copy_n(words, bytes / 8, target);
         STRATA_CRASH_POINT("index.node-written");
         target[place] = successor;
         retire_node(node);
         return ipc::node_entry(entry_kind(node), copy);
     }
-    Children children = {};
+    Children children;
     expand(node, below, children);
     children[digit] = successor;
     retire_node(node);
@@ -190,6 +190,15 @@ std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
     return build(children, count, shift == root_shift_);
 }
 
+// Below the lowest level: there is the layer of that key, or nothing.
+std::uint64_t IndexWriter::apply_leaf(std::uint64_t old, const IndexChange& change) {
+    if (old != 0) {
+        return replace_layer(old, change);
+    }
+    layers_delta_ += change.entry != 0 ? 1 : 0;
+    return change.entry;
+}
+
 std::uint64_t IndexWriter::replace_layer(std::uint64_t old, const IndexChange& change) {
     retire_layer(old);
     layers_delta_ -= change.entry == 0 ? 1 : 0;
@@ -198,19 +207,18 @@ std::uint64_t IndexWriter::replace_layer(std::uint64_t old, const IndexChange& c
 
 // The 64 children that `entry` has, or would have as a node; `below` is their shift.
 void IndexWriter::expand(std::uint64_t entry, unsigned below, Children& children) const noexcept {
-    const std::uint64_t offset = entry_offset(entry);
-    switch (entry_kind(entry)) {
-        case EntryKind::nothing: break;
-        case EntryKind::layer: children[digit_of(key_of(entry), below)] = entry; break;
-        case EntryKind::array_node:
-            std::memcpy(children, region_.at(offset), ipc::array_node_bytes);
-            break;
-        case EntryKind::bitmap_node: {
-            const auto* const words = region_.at<std::uint64_t>(offset);
-            std::size_t next = 1;
-            for (std::uint64_t bitmap = words[0]; bitmap != 0; bitmap &= bitmap - 1) {
-                children[std::countr_zero(bitmap)] = words[next++];
-            }
+    const auto* const words = region_.at<std::uint64_t>(entry_offset(entry));
+    if (entry_kind(entry) == EntryKind::array_node) {
+        std::copy_n(words, ipc::index_fanout, children);
+        return;
+    }
+    std::fill_n(children, ipc::index_fanout, 0);
+    if (entry_kind(entry) == EntryKind::layer) {
+        children[digit_of(key_of(entry), below)] = entry;
+    } else if (entry_kind(entry) == EntryKind::bitmap_node) {
+        std::size_t next = 1;
+        for (std::uint64_t bitmap = words[0]; bitmap != 0; bitmap &= bitmap - 1) {
+            children[std::countr_zero(bitmap)] = words[next++];
         }
     }
 }
@@ -218,7 +226,7 @@ void IndexWriter::expand(std::uint64_t entry, unsigned below, Children& children
 std::uint64_t IndexWriter::build(const Children& children, unsigned count, bool root) {
     if (count >= (root ? array_root_from : array_from)) {
         const std::uint64_t offset = new_node(ipc::array_node_bytes);
-        std::memcpy(region_.at(offset), children, ipc::array_node_bytes);
+        std::copy_n(children, ipc::index_fanout, region_.at<std::uint64_t>(offset));
         STRATA_CRASH_POINT("index.array-written");
         return ipc::node_entry(EntryKind::array_node, offset);
     }
@@ -237,10 +245,14 @@ std::uint64_t IndexWriter::build(const Children& children, unsigned count, bool 
 }
 
 std::uint64_t IndexWriter::new_node(std::uint64_t bytes) {
-    trail_.allocated.reserve(trail_.allocated.size() + 1);  // so that nothing is lost if it throws
-    const std::uint64_t offset = allocate_(region_, bytes);
-    trail_.allocated.push_back({&region_, offset, bytes, 0});
-    return offset;
+    trail_.allocated.push_back({&region_, 0, bytes, 0});  // first: nothing is lost if it throws
+    try {
+        trail_.allocated.back().offset = allocate_(region_, bytes);
+    } catch (...) {
+        trail_.allocated.pop_back();
+        throw;
+    }
+    return trail_.allocated.back().offset;
 }
 
 void IndexWriter::retire_node(std::uint64_t entry) {

@@ -60,6 +60,7 @@ private:
     std::uint64_t apply(std::uint64_t entry, unsigned entry_shift, unsigned shift,
                         std::span<const IndexChange> changes);
     std::uint64_t change_one(std::uint64_t node, unsigned shift, const IndexChange& change);
+    std::uint64_t apply_leaf(std::uint64_t old, const IndexChange& change);
     std::uint64_t replace_layer(std::uint64_t old, const IndexChange& change);
     void expand(std::uint64_t entry, unsigned shift, Children& children) const noexcept;
     std::uint64_t build(const Children& children, unsigned count, bool root);

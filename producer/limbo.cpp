@@ -25,11 +25,6 @@ void Limbo::reserve(std::size_t count) {
     }
 }
 
-void Limbo::add(const Retired& block) noexcept {
-    fresh_.push_back(block);  // within the reserved capacity
-    fresh_bytes_ += block.bytes;
-}
-
 std::uint64_t Limbo::held_by(const ipc::EpochRange& range) const noexcept {
     std::uint64_t bytes = 0;
     for (auto it = parked_.lower_bound(range.first); it != parked_.end() && it->first <= range.last;

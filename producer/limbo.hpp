@@ -29,7 +29,10 @@ class Limbo {
 public:
     /// Makes sure that `add` of that many cannot fail.
     void reserve(std::size_t count);
-    void add(const Retired& block) noexcept;
+    void add(const Retired& block) noexcept {
+        fresh_.push_back(block);  // within the reserved capacity
+        fresh_bytes_ += block.bytes;
+    }
 
     std::uint64_t bytes() const noexcept { return fresh_bytes_ + parked_bytes_; }
     /// Bytes that were not looked at yet.

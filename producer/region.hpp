@@ -74,9 +74,7 @@ public:
     template <class Blocks>
     void fill_facts_held(Blocks blocks) const {
         for (auto& block : blocks) {
-            const BlockFacts facts = allocator_.facts(block.offset);
-            block.bytes = facts.bytes;
-            block.birth = facts.birth;
+            allocator_.read_facts(block.offset, block.bytes, block.birth);
         }
     }
     std::uint64_t block_bytes(std::uint64_t offset) const {

@@ -48,7 +48,6 @@ std::uint64_t Store::copy_layer(const Region& from, std::uint64_t header, Region
     if (room.refusal != Region::Refusal::none) {
         return 0;
     }
-    allocations_.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t pad = fields.alignment - ipc::block_unit;
     // Safe: the allocation was just made for as many bytes as the old block has.
     std::memcpy(to.at(room.offset + pad), from.at(header), bytes - pad);

@@ -240,7 +240,6 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
     for (int attempt = 0;; ++attempt) {
         const Region::Allocation result = region.allocate(bytes, alignment, birth, Reserve::keep);
         if (result.refusal == Region::Refusal::none) {
-            allocations_.fetch_add(1, std::memory_order_relaxed);
             return result.offset;
         }
         const Notices notices(*this);
@@ -264,7 +263,6 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
 
 void Store::free_block(Region& region, std::uint64_t offset) noexcept {
     region.free(offset);
-    deallocations_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Store::fail_allocation(const Region& region, const Region::Allocation& refusal,

@@ -86,6 +86,7 @@ public:
         const auto found = published_.find(dimension);
         return found != published_.end() ? found->second : nullptr;
     }
+    /// Of a block that was never published.
     void free_block(Region& region, std::uint64_t offset) noexcept;
     Generation commit(BatchState& batch);
     /// Throws Error{wrong_process} in a forked child.

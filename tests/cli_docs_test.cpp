@@ -196,6 +196,7 @@ std::string masked(std::string line) {
         {std::regex("N (ns|us|ms|s|min|h|d)\\b"), "TIME"},
         {std::regex("N (B|KiB|MiB|GiB)\\b"), "SIZE"},
         {std::regex(" +"), " "},
+        {std::regex("^ "), ""},  // a column grows with its widest number
         {std::regex(" $"), ""}};
     for (const auto& [pattern, with] : rules) {
         line = std::regex_replace(line, pattern, with);

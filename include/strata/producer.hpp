@@ -71,8 +71,8 @@ struct ProducerStats {
     std::uint64_t layers = 0;
     std::uint64_t dimensions = 0;
     std::uint64_t commits = 0;
-    std::uint64_t allocations = 0;
-    std::uint64_t deallocations = 0;
+    std::uint64_t allocations = 0;    ///< blocks that commits have published
+    std::uint64_t deallocations = 0;  ///< published blocks that were reclaimed since
     std::uint64_t allocation_failures = 0;
 };
 

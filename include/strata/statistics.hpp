@@ -111,8 +111,8 @@ struct StoreStatistics {
     std::uint64_t retired_file_bytes = 0;  ///< files of removed dimensions that readers still need
 
     std::uint64_t commits = 0;
-    std::uint64_t allocations = 0;
-    std::uint64_t deallocations = 0;
+    std::uint64_t allocations = 0;    ///< blocks that commits have published
+    std::uint64_t deallocations = 0;  ///< published blocks that were reclaimed since
     std::uint64_t allocation_failures = 0;
     std::uint64_t reclaims = 0;
     std::uint64_t relocations = 0;  ///< dimensions that moved on from slow readers
