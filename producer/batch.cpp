@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/batch.hpp"
 
-#include <cstring>
-
 #include "ipc/failure.hpp"
 #include "producer/batch_state.hpp"
 #include "strata/core_dimensions.hpp"
@@ -19,19 +17,8 @@ Batch::Batch(Batch&&) noexcept = default;
 Batch& Batch::operator=(Batch&&) noexcept = default;
 Batch::~Batch() = default;
 
-namespace {
-
-void copy(std::span<std::byte> to, std::span<const std::byte> from) noexcept {
-    if (!from.empty()) {
-        std::memcpy(to.data(), from.data(), from.size());
-    }
-}
-
-}  // namespace
-
 void Batch::put(LayerId id, std::span<const std::byte> payload, const LayerOptions& options) {
-    copy(state_->place(id, payload.size(), {}, options, false, "put"), payload);
-    state_->seal_last();
+    state_->put(id, payload, {}, options);
 }
 
 LayerId Batch::put(Dimension dimension, std::string_view name, std::span<const std::byte> payload,
@@ -41,13 +28,12 @@ LayerId Batch::put(Dimension dimension, std::string_view name, std::span<const s
                   "put it by number, or give it a name");
     }
     const LayerId id{dimension, layer_number(name)};
-    copy(state_->place(id, payload.size(), name, options, false, "put"), payload);
-    state_->seal_last();
+    state_->put(id, payload, name, options);
     return id;
 }
 
 Loan Batch::loan(LayerId id, std::size_t size, const LayerOptions& options) {
-    return {id, state_->place(id, size, {}, options, true, "loan")};
+    return {id, state_->loan(id, size, options)};
 }
 
 void Batch::erase(LayerId id) { state_->erase(id); }

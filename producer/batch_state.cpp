@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <new>
 
 #include "ipc/checksum.hpp"
 #include "ipc/crash_point.hpp"
@@ -84,6 +83,18 @@ void check_options(LayerId id, std::string_view name, const LayerOptions& option
     }
 }
 
+// A block that was free has seldom been touched lately: its lines come while the checksum is made.
+void prefetch_for_writing([[maybe_unused]] const std::byte* block,
+                          [[maybe_unused]] std::uint64_t bytes) noexcept {
+#if defined(__GNUC__)
+    constexpr std::uint64_t line = 64;
+    constexpr std::uint64_t most = 8 * line;  // the hardware sees what it leads to
+    for (std::uint64_t at = 0; at < std::min(bytes, most); at += line) {
+        __builtin_prefetch(block + at, 1);
+    }
+#endif
+}
+
 bool same_owner(const std::weak_ptr<Region>& a, const std::shared_ptr<Region>& b) noexcept {
     return !a.owner_before(b) && !b.owner_before(a);
 }
@@ -125,9 +136,20 @@ std::string_view layer_name(const std::byte* header) noexcept {
     return {reinterpret_cast<const char*>(metadata) + 8, size};
 }
 
-std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, std::string_view name,
-                                       const LayerOptions& options, bool loaned,
-                                       std::string_view operation) {
+void BatchState::put(LayerId id, std::span<const std::byte> payload, std::string_view name,
+                     const LayerOptions& options) {
+    constexpr std::byte nothing{};  // an empty span may lead nowhere
+    place(id, payload.size(), payload.empty() ? &nothing : payload.data(), name, options, "put");
+}
+
+std::span<std::byte> BatchState::loan(LayerId id, std::size_t bytes, const LayerOptions& options) {
+    return place(id, bytes, nullptr, {}, options, "loan");
+}
+
+// Room for a layer, its header and metadata; its payload and checksum too if there is a `source`.
+std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes,
+                                       const std::byte* source, std::string_view name,
+                                       const LayerOptions& options, std::string_view operation) {
     check_options(id, name, options, operation);
     store_.check_process(operation);
     const std::uint64_t metadata_bytes = metadata_bytes_of(name, options);
@@ -168,27 +190,36 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes, st
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
     // Safe: the allocation covers header, payload and metadata, and nobody else knows it.
     std::byte* const block = region.at(header_offset);
-    ::new (block) LayerHeader{.layer = id.layer,
-                              .payload_bytes = payload_bytes,
-                              .frequency = options.frequency,
-                              .type_tag = options.type_tag,
-                              .dimension = id.dimension,
-                              .metadata_bytes = static_cast<std::uint32_t>(metadata_bytes),
-                              .generation = 0,
-                              .checksum = 0,
-                              .alignment = static_cast<std::uint32_t>(options.alignment),
-                              .reserved = 0};
-    STRATA_CRASH_POINT("put.header-written");
+    prefetch_for_writing(block, sizeof(LayerHeader) + payload_bytes);
     std::byte* const payload = block + sizeof(LayerHeader);
+    std::byte* const metadata = payload + ipc::round_up(payload_bytes, 8);
+    LayerHeader header{.layer = id.layer,
+                       .payload_bytes = payload_bytes,
+                       .frequency = options.frequency,
+                       .type_tag = options.type_tag,
+                       .dimension = id.dimension,
+                       .metadata_bytes = static_cast<std::uint32_t>(metadata_bytes),
+                       .generation = 0,
+                       .checksum = 0,
+                       .alignment = static_cast<std::uint32_t>(options.alignment),
+                       .reserved = 0};
     if (metadata_bytes != 0) {
-        const std::uint64_t padded = ipc::round_up(payload_bytes, 8);
-        std::memset(payload + payload_bytes, 0, padded - payload_bytes);
-        write_metadata(payload + padded, name, options);
+        std::memset(payload + payload_bytes, 0,
+                    static_cast<std::size_t>(metadata - payload) - payload_bytes);
+        write_metadata(metadata, name, options);
     }
+    if (source != nullptr) {
+        // From where the payload is now: reading back what is being written into a cold block
+        // would wait for it.
+        header.checksum = ipc::layer_checksum(header, source, metadata);
+        std::memcpy(payload, source, payload_bytes);
+    }
+    std::memcpy(block, &header, sizeof(header));
+    STRATA_CRASH_POINT("put.header-written");
     if (!ops_.empty() && !(ops_.back().id < id)) {
         sorted_ = false;
     }
-    ops_.push_back({id, header_offset, &region, !name.empty(), loaned});
+    ops_.push_back({id, header_offset, &region, !name.empty(), source == nullptr});
     return {payload, payload_bytes};
 }
 
@@ -220,8 +251,6 @@ Region& BatchState::region_of(BatchDimension& dimension, const DimensionOptions&
     }
     return *dimension.region;
 }
-
-void BatchState::seal_last() noexcept { seal_layer(ops_.back().region->at(ops_.back().header)); }
 
 void BatchState::erase(LayerId id) {
     touch(id.dimension);

@@ -48,12 +48,11 @@ public:
 
     Store& store() noexcept { return store_; }
 
-    /// Makes a block for a layer; its payload is to be filled in by the caller.
-    std::span<std::byte> place(LayerId id, std::size_t payload_bytes, std::string_view name,
-                               const LayerOptions& options, bool loaned,
-                               std::string_view operation);
-    /// Computes the checksum of the block made last.
-    void seal_last() noexcept;
+    /// Makes a block for a layer. `name` may be empty.
+    void put(LayerId id, std::span<const std::byte> payload, std::string_view name,
+             const LayerOptions& options);
+    /// The same, its payload to be filled in by the caller.
+    std::span<std::byte> loan(LayerId id, std::size_t bytes, const LayerOptions& options);
     void erase(LayerId id);
     void add_dimension(Dimension dimension, const DimensionOptions& options);
     void remove_dimension(Dimension dimension);
@@ -84,6 +83,9 @@ public:
     void forget() noexcept;
 
 private:
+    std::span<std::byte> place(LayerId id, std::size_t payload_bytes, const std::byte* source,
+                               std::string_view name, const LayerOptions& options,
+                               std::string_view operation);
     BatchDimension& touch(Dimension number);
     Region& region_of(BatchDimension& dimension, const DimensionOptions& options = {});
     void free_op(const BatchOp& op) noexcept;

@@ -108,6 +108,15 @@ std::uint64_t BlockAllocator::block_bytes(std::uint64_t offset) const noexcept {
     return bytes_of(*find_block(offset).span);
 }
 
+void BlockAllocator::prefetch_facts(std::uint64_t offset) const noexcept {
+    const std::uint64_t page = offset / page_bytes - pages_.base_page();  // huge if below the base
+    if (page < spans_.size()) {
+        const Span* const span = spans_.at(static_cast<std::size_t>(page));
+        prefetch(span);
+        prefetch(span + 3);  // its second cache line
+    }
+}
+
 // Of each block in the span.
 std::uint64_t BlockAllocator::bytes_of(const Span& span) noexcept {
     return span.is_run() ? span.pages * page_bytes : size_classes[span.size_class].block_bytes;

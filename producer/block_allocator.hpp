@@ -91,7 +91,10 @@ public:
     std::uint64_t birth(std::uint64_t offset) const noexcept;
     std::uint64_t block_bytes(std::uint64_t offset) const noexcept;
     // Both with one look-up. (By reference: a pair in two registers goes through the stack.)
-    void read_facts(std::uint64_t offset, std::uint64_t& bytes, std::uint64_t& birth) const noexcept;
+    void read_facts(std::uint64_t offset, std::uint64_t& bytes,
+                    std::uint64_t& birth) const noexcept;
+    // Brings what free() and read_facts() will need into the cache. Any offset will do.
+    void prefetch_facts(std::uint64_t offset) const noexcept;
     // What allocate() really uses for a request: block size of the class, or whole pages.
     static std::uint64_t rounded_bytes(std::uint64_t bytes,
                                        std::uint64_t alignment = block_unit) noexcept;

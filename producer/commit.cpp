@@ -15,7 +15,8 @@ namespace strata::producer_impl {
 
 namespace {
 
-// Without a lock prefix, which costs as much as a look-up. Safe: written with the commit mutex held.
+// Without a lock prefix, which costs as much as a look-up. Safe: written with the commit mutex
+// held.
 void add_relaxed(std::atomic<std::uint64_t>& counter, std::uint64_t value) noexcept {
     counter.store(counter.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
@@ -68,9 +69,11 @@ Generation Store::commit_locked(BatchState& batch) {
     }
     STRATA_CRASH_POINT("commit.published");
     batch.forget();
-    // Worth the two system calls when a good part of the store could be reused.
+    // Often enough that what is given out again is still in the processor's cache, seldom enough
+    // that the system calls do not count: two, and one for each pinned epoch.
+    const std::uint64_t often = (256 << 10) * (1 + last_pins_.size() / 8);
     const std::uint64_t worth = std::clamp<std::uint64_t>(
-        std::min(root_.live_bytes / 16, budget_.limit() / 32), 64 << 10, 16 << 20);
+        std::min(root_.live_bytes / 16, budget_.limit() / 32), 64 << 10, often);
     const std::int64_t patience_ns = options_.slow_readers.max_age.count() / 4;
     const std::int64_t since_ns = root_.published_at_ns - last_reclaim_ns_;  // < 0: set back
     const bool look_at_readers =

@@ -244,8 +244,8 @@ CreatedStore create_store(std::string_view name, const ProducerOptions& options)
             if (gone.code() != Errc::store_not_found) {
                 throw;
             }
-            error = ipc::os::rename_at(at, staged, std::string(name),
-                                       ipc::os::RenameMode::no_replace);
+            error =
+                ipc::os::rename_at(at, staged, std::string(name), ipc::os::RenameMode::no_replace);
         }
     }
     if (error == EEXIST) {

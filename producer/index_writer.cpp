@@ -105,10 +105,16 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
         }
         const unsigned child_shift = lifted && digit == 0 ? entry_shift : below;
         const std::uint64_t child = children[digit];
+        if (count < changes.size()) {
+            const std::uint64_t next = children[digit_of(changes[count].key, below)];
+            if (is_node(next)) {
+                prefetch_node(next);
+            }
+        }
         const std::uint64_t successor =
-            below == 0 ? apply_leaf(child, changes.front())
-                       : apply(child, is_node(child) ? child_shift : below, below,
-                               changes.first(count));
+            below == 0
+                ? apply_leaf(child, changes.front())
+                : apply(child, is_node(child) ? child_shift : below, below, changes.first(count));
         changed = changed || successor != child;
         children[digit] = successor;
         changes = changes.subspan(count);
@@ -133,6 +139,19 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
     return build(children, count, shift == root_shift_);
 }
 
+// All of it at once, where one miss after the other would be waited for.
+void IndexWriter::prefetch_node(std::uint64_t entry) const noexcept {
+#if defined(__GNUC__)
+    constexpr std::size_t line = 64;
+    const std::byte* const node = region_.at(entry_offset(entry));
+    const std::size_t bytes =
+        entry_kind(entry) == EntryKind::array_node ? ipc::array_node_bytes : line;
+    for (std::size_t at = 0; at < bytes; at += line) {
+        __builtin_prefetch(node + at);
+    }
+#endif
+}
+
 // The common case, without unpacking the node: one change below a node that stays as it is
 // otherwise.
 std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
@@ -141,6 +160,9 @@ std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
     const unsigned digit = digit_of(change.key, below);
     const std::uint64_t offset = entry_offset(node);
     const auto* const words = region_.at<std::uint64_t>(offset);
+    if (below == 0) {  // the levels above are few nodes, and seldom out of the cache
+        prefetch_node(node);
+    }
     std::uint64_t place = digit;
     std::uint64_t bytes = ipc::array_node_bytes;
     if (entry_kind(node) == EntryKind::bitmap_node) {
@@ -255,13 +277,16 @@ std::uint64_t IndexWriter::new_node(std::uint64_t bytes) {
     return trail_.allocated.back().offset;
 }
 
-void IndexWriter::retire_node(std::uint64_t entry) {
-    trail_.retired.push_back({&region_, entry_offset(entry), 0, 0});
-}
+void IndexWriter::retire_node(std::uint64_t entry) { retire(entry_offset(entry)); }
 
 void IndexWriter::retire_layer(std::uint64_t entry) {
     // The entry tells where the allocation starts: the old block itself stays untouched in memory.
-    trail_.retired.push_back({&region_, allocation_of_layer(entry), 0, 0});
+    retire(allocation_of_layer(entry));
+}
+
+void IndexWriter::retire(std::uint64_t offset) {
+    region_.prefetch_facts_held(offset);  // for fill_facts_held, when all is applied
+    trail_.retired.push_back({&region_, offset, 0, 0});
 }
 
 std::uint64_t IndexWriter::find(IndexRoot root, std::uint64_t key) const noexcept {

@@ -67,6 +67,8 @@ private:
     std::uint64_t new_node(std::uint64_t bytes);
     void retire_node(std::uint64_t entry);
     void retire_layer(std::uint64_t entry);
+    void retire(std::uint64_t offset);
+    void prefetch_node(std::uint64_t entry) const noexcept;
     std::uint64_t key_of(std::uint64_t entry) const noexcept;
 
     Region& region_;

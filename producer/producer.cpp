@@ -38,8 +38,8 @@ std::shared_ptr<Store> created(std::string_view name, const ProducerOptions& opt
 std::shared_ptr<Store> opened(std::string_view name, const ProducerOptions& options) {
     const std::string operation = ipc::operation_on("open", name);
     producer_impl::check_options(options, operation);
-    auto held = producer_impl::hold_store(options.base_path, name, producer_impl::Ruins::refuse,
-                                          operation);
+    auto held =
+        producer_impl::hold_store(options.base_path, name, producer_impl::Ruins::refuse, operation);
     return std::make_shared<Store>(std::move(held.directory), std::move(*held.lock), options);
 }
 

@@ -77,6 +77,10 @@ public:
             allocator_.read_facts(block.offset, block.bytes, block.birth);
         }
     }
+    /// Soon to be asked for, or freed. lock() first.
+    void prefetch_facts_held(std::uint64_t offset) const noexcept {
+        allocator_.prefetch_facts(offset);
+    }
     std::uint64_t block_bytes(std::uint64_t offset) const {
         const std::lock_guard lock(mutex_);
         return allocator_.block_bytes(offset);
@@ -87,12 +91,16 @@ public:
     void close_file() noexcept { file_.reset(); }
 
     /// Frees several blocks under one lock.
-    template <class Range>
-    std::uint64_t free_all(const Range& blocks) {
+    template <class Blocks>
+    std::uint64_t free_all(Blocks blocks) {
         const std::lock_guard lock(mutex_);
+        constexpr std::size_t ahead = 8;  // cache misses under way
         std::uint64_t bytes = 0;
-        for (const auto& block : blocks) {
-            bytes += allocator_.free(block.offset);
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            if (i + ahead < blocks.size()) {
+                allocator_.prefetch_facts(blocks[i + ahead].offset);
+            }
+            bytes += allocator_.free(blocks[i].offset);
         }
         return bytes;
     }

@@ -21,7 +21,7 @@ namespace {
 bool is_ours(const std::string& file) {
     std::uint64_t serial = 0;
     return file == ipc::control_file_name || file == ipc::lock_file_name ||
-           file == ipc::new_lock_file_name ||           ipc::parse_region_file_name(file, serial);
+           file == ipc::new_lock_file_name || ipc::parse_region_file_name(file, serial);
 }
 
 }  // namespace
@@ -50,7 +50,8 @@ int remove_store_directory(int base, const std::string& name) {
         for (const std::string& file : files.value) {
             if (is_ours(file) && (file == ipc::control_file_name) == control) {
                 STRATA_CRASH_POINT("remove.before-file");
-                if (const int error = unless_gone(ipc::os::remove_file(directory.value.get(), file))) {
+                if (const int error =
+                        unless_gone(ipc::os::remove_file(directory.value.get(), file))) {
                     return error;
                 }
                 STRATA_CRASH_POINT("remove.file-gone");

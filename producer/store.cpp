@@ -261,9 +261,7 @@ std::uint64_t Store::allocate(Region& region, std::uint64_t bytes, std::uint64_t
     }
 }
 
-void Store::free_block(Region& region, std::uint64_t offset) noexcept {
-    region.free(offset);
-}
+void Store::free_block(Region& region, std::uint64_t offset) noexcept { region.free(offset); }
 
 void Store::fail_allocation(const Region& region, const Region::Allocation& refusal,
                             std::uint64_t bytes, std::string_view what) const {

@@ -9,7 +9,6 @@
 
 #include "tests/support/process.hpp"
 #include "tests/support/temp_store.hpp"
-
 #include <strata/strata.hpp>
 
 using namespace strata;

@@ -32,17 +32,22 @@
 
 namespace strata::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if defined(__has_feature)
+#define STRATA_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define STRATA_HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || STRATA_HAS_FEATURE(address_sanitizer)
+inline constexpr bool address_sanitized = true;
+#else
+inline constexpr bool address_sanitized = false;
+#endif
+#if defined(__SANITIZE_THREAD__) || STRATA_HAS_FEATURE(thread_sanitizer)
 inline constexpr bool sanitized = true;
 #else
-inline constexpr bool sanitized = false;
+inline constexpr bool sanitized = address_sanitized;
 #endif
-#else
-inline constexpr bool sanitized = false;
-#endif
+#undef STRATA_HAS_FEATURE
 
 /// `full`, or `reduced` in a build that is many times slower.
 template <class T>

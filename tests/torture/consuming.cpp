@@ -81,6 +81,9 @@ public:
 
     /// A child goes on with what it inherits, while the parent lets go of it at once or does not.
     void fork_reader() {
+        if constexpr (address_sanitized) {  // its allocator may be locked by a thread that is gone
+            return;
+        }
         const std::uint64_t childs_seed = random_.below(std::uint64_t{1} << 40);
         const pid_t child = ::fork();
         if (child < 0) {

@@ -14,6 +14,10 @@
 extern "C" const char* __tsan_default_options();
 extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
 
+// The leak checker is a process of its own, which would outlive a victim that is killed at its end.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
+
 namespace strata::test {
 
 void judge(Ledger& ledger, const World::Verdict& verdict, std::string_view who) {
