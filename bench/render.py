@@ -39,6 +39,8 @@ PEERS = """- **array**: pointers to payloads, each an allocation of its own, ind
 - **Redis**: a Unix socket, no persistence, one request at a time or 64 under way; on the client's core, which is faster
   here than waking another one.
 - **iceoryx**: loan, publish, take; polling or a WaitSet; RouDi without monitoring.
+- **in place + futex** (commits): payloads overwritten where they are, a number raised, a futex woken on which nobody
+  sleeps; no snapshot, no checksum, not crash-safe.
 - *aged*: after the rounds of single and batched commits, and then 50,000 (quick) or 100,000 + 2 for each layer
   single overwrites of random layers."""
 LOADED = 0.10  # as in harness/machine.hpp

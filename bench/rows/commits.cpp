@@ -3,6 +3,7 @@
 #include "bench/harness/clock.hpp"
 #include "bench/harness/stats.hpp"
 #include "bench/peers/lmdb.hpp"
+#include "bench/peers/raw_writer.hpp"
 #include "bench/peers/strata_store.hpp"
 #include "bench/rows/groups.hpp"
 
@@ -59,7 +60,8 @@ public:
           dataset_(dataset),
           scratch_(context, "commits"),
           store_(scratch_.path(), dataset),
-          strata_(strata_writer(store_.producer()), dataset) {
+          strata_(strata_writer(store_.producer()), dataset),
+          raw_(raw_writer(dataset), dataset) {
         try {
             lmdb_store_ = std::make_unique<LmdbStore>(scratch_.path() / "lmdb", dataset);
             lmdb_ = std::make_unique<Churn>(lmdb_store_->writer(), dataset);
@@ -110,6 +112,7 @@ public:
         std::vector<Entrant> entrants;
         entrants.push_back(entrant("strata", Role::strata, &strata_));
         entrants.push_back(entrant("LMDB", Role::peer, lmdb_.get()));
+        entrants.push_back(entrant("in place + futex", Role::ceiling, &raw_));
         run_rounds(context_, mean, entrants);
         p50.others_busy = p99.others_busy = mean.others_busy;
         context_.finish(std::move(mean));
@@ -142,6 +145,7 @@ public:
             std::vector<Entrant> entrants;
             entrants.push_back(entrant("strata", Role::strata, &strata_));
             entrants.push_back(entrant("LMDB", Role::peer, lmdb_.get()));
+            entrants.push_back(entrant("in place + futex", Role::ceiling, &raw_));
             run_rounds(context_, row, entrants);
             context_.finish(std::move(row));
         }
@@ -153,6 +157,7 @@ private:
     ScratchDirectory scratch_;
     StrataStore store_;
     Churn strata_;
+    Churn raw_;
     std::unique_ptr<LmdbStore> lmdb_store_;
     std::unique_ptr<Churn> lmdb_;
     std::string lmdb_absent_;
