@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "consumer/index_comparison.hpp"
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
 #include "ipc/failure.hpp"
@@ -11,22 +12,9 @@
 namespace strata {
 
 using consumer_impl::View;
-using ipc::EntryKind;
 using ipc::IndexView;
 
 namespace {
-
-/// A subtree: its keys have `own_shift` undecided bits; seen from a higher level they continue with
-/// zero digits, as below the root of a lower tree.
-struct Subtree {
-    std::uint64_t entry = 0;
-    unsigned own_shift = 0;
-};
-
-bool is_node(std::uint64_t entry) noexcept {
-    return ipc::entry_kind(entry) == EntryKind::array_node ||
-           ipc::entry_kind(entry) == EntryKind::bitmap_node;
-}
 
 [[noreturn]] void fail_damaged(const View& view) {
     ipc::fail(Errc::corrupt, "compare snapshots", view.session->control().path(),
@@ -34,112 +22,13 @@ bool is_node(std::uint64_t entry) noexcept {
               "run a verification of the store and publish it anew");
 }
 
-/// Walks two indexes at once and reports the leaves that differ, in key order, as pairs of entry
-/// words (0: none).
-template <class Report>
-class Comparison {
-public:
-    /// `shared`: both lie in one file, so equal words are one block.
-    Comparison(const View& view, const IndexView& before, const IndexView& after, bool shared,
-               Report report)
-        : view_(view),
-          before_(before),
-          after_(after),
-          shared_(shared),
-          report_(report),
-          // Nodes that two sound indexes can have; a damaged one could unfold to far more.
-          nodes_left_(before.layers * before.levels + after.layers * after.levels + 64) {}
-
-    void run() {
-        const unsigned shift = std::max(before_.levels, after_.levels) * ipc::index_bits;
-        visit({before_.root, before_.levels * ipc::index_bits},
-              {after_.root, after_.levels * ipc::index_bits}, shift, 0);
-    }
-
-private:
-    void visit(Subtree before, Subtree after, unsigned shift, std::uint64_t prefix) {
-        if (shared_ && before.entry == after.entry &&
-            (before.own_shift == after.own_shift || !is_node(before.entry))) {
-            return;  // one block, which cannot have changed: nothing below differs
-        }
-        if (before.entry == 0 && after.entry == 0) {
-            return;
-        }
-        if (!is_node(before.entry) && !is_node(after.entry)) {
-            leaves(before.entry, after.entry, shift, prefix);
-            return;
-        }
-        if (shift == 0 || nodes_left_-- == 0) {
-            fail_damaged(view_);
-        }
-        const unsigned below = shift - ipc::index_bits;
-        for (unsigned digit = 0; digit < ipc::index_fanout; ++digit) {
-            const Subtree b = child(before_, before, shift, below, digit);
-            const Subtree a = child(after_, after, shift, below, digit);
-            if (b.entry != 0 || a.entry != 0) {
-                visit(b, a, below, (prefix << ipc::index_bits) | digit);
-            }
-        }
-    }
-
-    std::uint64_t key_of(const IndexView& index, std::uint64_t entry) const {
-        if (!ipc::block_in_range(index, entry)) {
-            fail_damaged(view_);
-        }
-        return ipc::block_key(index, entry);
-    }
-
-    // The child of a node, or of what stands for one: a lone layer, or the root of a lower tree.
-    Subtree child(const IndexView& index, Subtree tree, unsigned shift, unsigned below,
-                  unsigned digit) const {
-        if (tree.entry == 0) {
-            return {};
-        }
-        if (!is_node(tree.entry)) {
-            const std::uint64_t key = key_of(index, tree.entry);
-            const bool here = ((key >> below) & (ipc::index_fanout - 1)) == digit;
-            return here ? Subtree{tree.entry, below} : Subtree{};
-        }
-        if (tree.own_shift < shift) {
-            return digit == 0 ? tree : Subtree{};
-        }
-        std::uint64_t entry = 0;
-        if (!ipc::load_child(index, tree.entry, digit, entry)) {
-            fail_damaged(view_);
-        }
-        return {entry, below};
-    }
-
-    void leaves(std::uint64_t before, std::uint64_t after, unsigned shift, std::uint64_t prefix) {
-        const std::uint64_t old_key =
-            before == 0 ? 0 : (shift == 0 ? prefix : key_of(before_, before));
-        const std::uint64_t new_key =
-            after == 0 ? 0 : (shift == 0 ? prefix : key_of(after_, after));
-        if (before != 0 && after != 0 && old_key != new_key) {
-            if (old_key < new_key) {
-                report_(old_key, before, std::uint64_t{0});
-                report_(new_key, std::uint64_t{0}, after);
-            } else {
-                report_(new_key, std::uint64_t{0}, after);
-                report_(old_key, before, std::uint64_t{0});
-            }
-        } else {
-            report_(before != 0 ? old_key : new_key, before, after);
-        }
-    }
-
-    const View& view_;
-    const IndexView& before_;
-    const IndexView& after_;
-    const bool shared_;
-    Report report_;
-    std::uint64_t nodes_left_;
-};
-
 template <class Report>
 void compare(const View& view, const IndexView& before, const IndexView& after, bool shared,
              Report report) {
-    Comparison<Report>(view, before, after, shared, report).run();
+    constexpr auto any_number = ~std::uint64_t{0};
+    if (!consumer_impl::IndexComparison<Report>(before, after, shared, any_number, report).run()) {
+        fail_damaged(view);
+    }
 }
 
 /// Index of a dimension in a view; an empty one if it has none.

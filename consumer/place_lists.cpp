@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // When a view gets place lists, and how long it keeps them. See strata/place_table.hpp.
+#include <algorithm>
 #include <cstdlib>
 
+#include "consumer/index_comparison.hpp"
 #include "consumer/session.hpp"
 #include "ipc/layer_view.hpp"
 
@@ -61,6 +63,7 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
     list.places = array.places.get();
     list.base = index.base;
     list.slot_word = std::uint64_t{index.slot} << Layer::slot_shift;
+    carry_over(view, number, index, list);
     try {
         view.place_arrays.push_back(std::move(array));
     } catch (const std::bad_alloc&) {
@@ -70,6 +73,46 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
     // Release; partners: the acquires in PlaceTable::list_of and in `found`.
     list.tag.store(number | detail::PlaceList::used, std::memory_order_release);
     dimension.list.store(&list, std::memory_order_release);
+}
+
+// Copies what the last generation before has noted and is still open, and sees to what differs. Its
+// pin stands as long as it is among the retired views, so its nodes are still what they were and
+// equal words lead to equal bytes.
+void Session::carry_over(const View& view, Dimension number, const ipc::IndexView& index,
+                         const detail::PlaceList& list) noexcept {
+    const auto noted_before = [&](const View* other) {
+        const detail::PlaceList& noted = other->lists[number % detail::PlaceTable::size];
+        return other != &view && noted.base == list.base &&
+               noted.tag.load(std::memory_order_relaxed) == (number | detail::PlaceList::used);
+    };
+    const auto found = std::find_if(retired_views_.rbegin(), retired_views_.rend(), noted_before);
+    if (found == retired_views_.rend()) {
+        return;
+    }
+    const TouchedDimension* const before = (*found)->touched(number);
+    if (before == nullptr) {
+        return;
+    }
+    const detail::PlaceList& noted = (*found)->lists[number % detail::PlaceTable::size];
+    const std::uint64_t places = std::min(list.count, noted.count);
+    for (std::uint64_t layer = 0; layer < places; ++layer) {
+        list.places[layer] = noted.place(layer);
+    }
+    const auto correct = [&](std::uint64_t layer, std::uint64_t, std::uint64_t entry) {
+        if (layer < list.count) {
+            list.places[layer] = 0;
+        }
+        if (entry != 0) {
+            if (const Layer now = ipc::layer_at(index, entry)) {
+                list.note(layer, now);
+            }
+        }
+    };
+    // More differences than that, and noting anew costs no more.
+    const std::uint64_t most_nodes = 16 + list.count / 256;
+    if (!IndexComparison(before->index, index, true, most_nodes, correct).run()) {
+        std::fill_n(list.places, places, 0);
+    }
 }
 
 // Notes the layer, and its neighbours in the lowest node: they cost a fraction of a walk each.

@@ -126,6 +126,8 @@ private:
     void finish_close(View* view) noexcept;
     TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept;
     void open_place_list(View& view, TouchedDimension& dimension) noexcept;
+    void carry_over(const View& view, Dimension number, const ipc::IndexView& index,
+                    const detail::PlaceList& list) noexcept;
     void close_place_lists(View& view) noexcept;
     static void note_places(const detail::PlaceList& list, const ipc::IndexView& index,
                             std::uint64_t layer, const Layer& found) noexcept;

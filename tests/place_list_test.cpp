@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Noted places: what `find` remembers of a generation is what the index of that generation says.
 #include <atomic>
+#include <atomic>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -223,4 +226,63 @@ TEST_CASE("places: many threads note in the same lists while generations pass") 
         thread.join();
     }
     CHECK(wrong == 0);
+}
+
+TEST_CASE("places: what one generation has noted is carried over to the next, with what differs") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    std::map<std::uint64_t, std::string> expected;
+    const auto matches = [&](const Snapshot& snapshot) {
+        for (std::uint64_t layer = 0; layer < 2 * layers; ++layer) {
+            const Layer found = snapshot.find({1, layer});
+            const auto known = expected.find(layer);
+            if (static_cast<bool>(found) != (known != expected.end()) ||
+                (found && (found.text() != known->second || found.id().layer != layer))) {
+                return false;
+            }
+        }
+        return true;
+    };
+    const auto change = [&](std::uint64_t seed, std::uint64_t changed) {
+        Batch batch = producer.batch();
+        for (std::uint64_t i = 0; i < changed; ++i) {
+            const std::uint64_t layer = (seed * 7919 + i * 104729) % (layers + seed);
+            if ((seed + i) % 3 == 0) {
+                batch.erase({1, layer});
+                expected.erase(layer);
+            } else {
+                expected[layer] = std::to_string(seed) + " " + std::to_string(i);
+                batch.put({1, layer}, expected[layer]);
+            }
+        }
+        batch.crystallize();
+    };
+    for (std::uint64_t layer = 0; layer < layers; ++layer) {
+        expected[layer] = "first " + std::to_string(layer);
+    }
+    Batch batch = producer.batch();
+    for (const auto& [layer, text] : expected) {
+        batch.put({1, layer}, text);
+    }
+    batch.crystallize();
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    REQUIRE(matches(consumer.snapshot()));
+    REQUIRE(matches(consumer.snapshot()));
+    std::uint64_t carried = 0;
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        CAPTURE(seed);
+        change(seed, seed % 10 == 0 ? 300 : seed % 5);
+        const Snapshot snapshot = consumer.snapshot();
+        // One layer alone, as often as a list takes: it and its 63 neighbours would be noted.
+        const std::uint64_t there = expected.begin()->first;
+        for (int i = 0; i < 70; ++i) {
+            REQUIRE(snapshot.find({1, there}).text() == expected[there]);
+        }
+        carried += noted(snapshot, 1) > 64 ? 1 : 0;
+        CHECK(matches(snapshot));
+        CHECK(matches(snapshot));
+    }
+    // Not after every reclaim, which closes the views before, nor when much has changed.
+    CHECK(carried >= 50);
 }
