@@ -17,15 +17,15 @@ using consumer_impl::View;
 
 namespace {
 
-constexpr std::size_t group = 16;
+constexpr std::size_t group = 16;  // look-ups under way together
 
-/// What a group could not take from noted places.
+/// What could not be taken from noted places, to be walked together.
 struct Pending {
     struct Walk {
         TouchedDimension* dimension;
         std::uint64_t word;
         std::uint32_t shift;
-        std::uint32_t at;  // index in the group
+        std::size_t at;  // in `ids` and `out`
     };
     std::array<Walk, group> walks;
     std::size_t count = 0;
@@ -92,39 +92,25 @@ void walk_down(View& view, Pending& pending, std::span<const LayerId> ids, std::
             out[walk.at] = layer;
         }
     }
+    pending.count = 0;
 }
 
-// At most `group` of them.
-void find_group(View& view, std::span<const LayerId> ids, std::span<Layer> out) {
-    std::array<const detail::PlaceList*, group> lists;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        const detail::PlaceList* const list = view.list_of(ids[i].dimension);
-        lists[i] = list != nullptr && ids[i].layer < list->count ? list : nullptr;
-        if (lists[i] != nullptr) {
-            __builtin_prefetch(lists[i]->places + ids[i].layer);
-        }
+void prefetch_place(const View& view, LayerId id) noexcept {
+    const detail::PlaceList& list = view.list_for(id);
+    if (list.can_note(id)) {
+        __builtin_prefetch(list.places + id.layer);
     }
-    Pending pending;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        const std::uint64_t place = lists[i] != nullptr ? lists[i]->place(ids[i].layer) : 0;
-        if (place != 0) {
-            out[i] = lists[i]->layer_at(place);
-            prefetch_payload(out[i]);
-            continue;
-        }
-        out[i] = {};
-        TouchedDimension* const dimension = view.session->dimension_of(view, ids[i].dimension);
-        if (dimension == nullptr) {
-            continue;
-        }
-        const unsigned shift = dimension->index.levels * ipc::index_bits;
-        if (shift >= 64 || (ids[i].layer >> shift) == 0) {
-            pending.walks[pending.count++] = {dimension, dimension->index.root, shift,
-                                              static_cast<std::uint32_t>(i)};
-        }
+}
+
+// To be found by walking down the index, if there is such a dimension.
+void add_walk(View& view, Pending& pending, LayerId id, std::size_t at) noexcept {
+    TouchedDimension* const dimension = view.session->dimension_of(view, id.dimension);
+    if (dimension == nullptr) {
+        return;
     }
-    if (pending.count != 0) {
-        walk_down(view, pending, ids, out);
+    const unsigned shift = dimension->index.levels * ipc::index_bits;
+    if (shift >= 64 || (id.layer >> shift) == 0) {
+        pending.walks[pending.count++] = {dimension, dimension->index.root, shift, at};
     }
 }
 
@@ -139,10 +125,27 @@ void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const no
         std::fill_n(out.begin(), ids.size(), Layer());
         return;
     }
-    for (std::size_t start = 0; start < ids.size(); start += group) {
-        const std::size_t count = std::min(group, ids.size() - start);
-        find_group(*view, ids.subspan(start, count), out.subspan(start, count));
+    for (std::size_t i = 0; i < std::min(group, ids.size()); ++i) {
+        prefetch_place(*view, ids[i]);
     }
+    Pending pending;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (i + group < ids.size()) {
+            prefetch_place(*view, ids[i + group]);
+        }
+        const detail::PlaceList& list = view->list_for(ids[i]);
+        if (const std::uint64_t place = list.place_of(ids[i]); place != 0) [[likely]] {
+            out[i] = list.layer_at(place);
+            prefetch_payload(out[i]);
+            continue;
+        }
+        out[i] = {};
+        add_walk(*view, pending, ids[i], i);
+        if (pending.count == group) {
+            walk_down(*view, pending, ids, out);
+        }
+    }
+    walk_down(*view, pending, ids, out);
 }
 
 }  // namespace strata

@@ -39,7 +39,8 @@ std::optional<std::uint64_t> largest_layer(const ipc::IndexView& index) noexcept
 void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept {
     const ipc::IndexView& index = dimension.index;
     const auto largest = largest_layer(index);
-    const std::uint64_t budget = options_.place_memory_bytes / sizeof(std::uint64_t);
+    const std::uint64_t budget = std::min(options_.place_memory_bytes / sizeof(std::uint64_t),
+                                          detail::PlaceList::most_places);
     if (!largest || *largest >= budget || *largest / 4 > index.layers) {
         return;
     }
@@ -70,8 +71,8 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
         return;
     }
     place_bytes_ += bytes;
-    // Release; partners: the acquires in PlaceTable::list_of and in `found`.
-    list.tag.store(number | detail::PlaceList::used, std::memory_order_release);
+    // Release; partners: the acquires in PlaceList::can_note and in `found`.
+    list.tag.store(detail::PlaceList::tag_of(number, list.count), std::memory_order_release);
     dimension.list.store(&list, std::memory_order_release);
 }
 
@@ -81,9 +82,8 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
 void Session::carry_over(const View& view, Dimension number, const ipc::IndexView& index,
                          const detail::PlaceList& list) noexcept {
     const auto noted_before = [&](const View* other) {
-        const detail::PlaceList& noted = other->lists[number % detail::PlaceTable::size];
-        return other != &view && noted.base == list.base &&
-               noted.tag.load(std::memory_order_relaxed) == (number | detail::PlaceList::used);
+        const detail::PlaceList* const noted = other->list_of(number);
+        return other != &view && noted != nullptr && noted->base == list.base;
     };
     const auto found = std::find_if(retired_views_.rbegin(), retired_views_.rend(), noted_before);
     if (found == retired_views_.rend()) {
@@ -93,7 +93,7 @@ void Session::carry_over(const View& view, Dimension number, const ipc::IndexVie
     if (before == nullptr) {
         return;
     }
-    const detail::PlaceList& noted = (*found)->lists[number % detail::PlaceTable::size];
+    const detail::PlaceList& noted = *(*found)->list_of(number);
     const std::uint64_t places = std::min(list.count, noted.count);
     for (std::uint64_t layer = 0; layer < places; ++layer) {
         list.places[layer] = noted.place(layer);

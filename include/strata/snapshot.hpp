@@ -73,11 +73,9 @@ public:
     /// index bytes that contradict the format, also give an empty Layer; `get` says why.
     Layer find(LayerId id) const noexcept {
         if (table_ != nullptr) [[likely]] {
-            const detail::PlaceList* const list = table_->list_of(id.dimension);
-            if (list != nullptr && id.layer < list->count) [[likely]] {
-                if (const std::uint64_t place = list->place(id.layer); place != 0) [[likely]] {
-                    return list->layer_at(place);
-                }
+            const detail::PlaceList& list = table_->list_for(id);
+            if (const std::uint64_t place = list.place_of(id); place != 0) [[likely]] {
+                return list.layer_at(place);
             }
         }
         return find_in_index(id);
