@@ -145,7 +145,23 @@ def plots(results):
     return made
 
 
-def document(results, made):
+def budget_table(results, before):
+    """Every budget; beside it what the full run before, on the same machine, measured."""
+    earlier = {}
+    if before:
+        earlier = {(row["name"], budget["text"]): budget for row, budget in budgets_of(before)}
+    head = ["row", "budget", "measured", ""] + (["the run before", ""] if before else [])
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row, budget in budgets_of(results):
+        cells = [f"`{row['name']}`", budget["text"], measured(budget), verdict(budget)]
+        if before:
+            other = earlier.get((row["name"], budget["text"]))
+            cells += [measured(other), verdict(other)] if other else ["-", "not run"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def document(results, made, before):
     missed = [b for _, b in budgets_of(results) if b["verdict"] == "missed"]
     loaded = sum(row["others_busy"] > LOADED for row in results["rows"])
     text = ["# Benchmarks", "",
@@ -159,10 +175,10 @@ def document(results, made):
                  f"{len(results['rows'])} rows. Absolute figures are too slow; ratios are fairer.", ""]
     text += ["| | |", "|---|---|"]
     text += [f"| {name} | {value} |" for name, value in results["machine"].items()]
-    text += ["", "How each contestant is used:", "", PEERS, "", "## Budgets", "", f"{len(missed)} missed.", "",
-             "| row | budget | measured | |", "|---|---|---|---|"]
-    text += [f"| `{row['name']}` | {budget['text']} | {measured(budget)} | {verdict(budget)} |"
-             for row, budget in budgets_of(results)]
+    text += ["", "How each contestant is used:", "", PEERS, "", "## Budgets", "", f"{len(missed)} missed.", ""]
+    if before:
+        text += [f"The run before: {before['machine']['date']}, {before['machine']['software'].split(',')[0]}.", ""]
+    text += budget_table(results, before)
     text += ["", "## Plots", ""]
     text += [f"![{caption}]({file})" for file, caption, _ in made]
     for prefix, title in GROUPS:
@@ -177,6 +193,7 @@ def main():
     parser.add_argument("results")
     parser.add_argument("--summary", action="store_true")
     parser.add_argument("--write", metavar="DIRECTORY")
+    parser.add_argument("--before", metavar="FILE", help="results of an earlier run, to stand beside")
     arguments = parser.parse_args()
     results = json.loads(pathlib.Path(arguments.results).read_text(encoding="utf-8"))
     if arguments.summary:
@@ -186,7 +203,10 @@ def main():
         made = plots(results)
         for file, _, text in made:
             (directory / file).write_text(text, encoding="utf-8")
-        (directory / "benchmarks.md").write_text(document(results, made), encoding="utf-8")
+        before = None
+        if arguments.before:
+            before = json.loads(pathlib.Path(arguments.before).read_text(encoding="utf-8"))
+        (directory / "benchmarks.md").write_text(document(results, made, before), encoding="utf-8")
         print(f"wrote {directory / 'benchmarks.md'} and {len(made)} plots")
 
 

@@ -87,5 +87,9 @@ json=build/bench/results.json
     --software "$software" "${rows[@]}"
 python3 bench/render.py "$json" --summary
 if ((write || (quick == 0 && ${#names[@]} == 0))); then
-    python3 bench/render.py "$json" --write docs
+    # The last two full runs stand side by side.
+    last=build/bench/last.json beside=()
+    [[ ! -f $last ]] || beside=(--before "$last")
+    python3 bench/render.py "$json" --write docs "${beside[@]}"
+    cp "$json" "$last"
 fi
