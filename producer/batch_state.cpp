@@ -11,6 +11,7 @@
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "producer/batch_order.hpp"
+#include "producer/prefetch.hpp"
 
 namespace strata::producer_impl {
 
@@ -81,18 +82,6 @@ void check_options(LayerId id, std::string_view name, const LayerOptions& option
                    std::to_string(max_keyword_bytes) + " are possible");
         }
     }
-}
-
-// A block that was free has seldom been touched lately: its lines come while the checksum is made.
-void prefetch_for_writing([[maybe_unused]] const std::byte* block,
-                          [[maybe_unused]] std::uint64_t bytes) noexcept {
-#if defined(__GNUC__)
-    constexpr std::uint64_t line = 64;
-    constexpr std::uint64_t most = 8 * line;  // the hardware sees what it leads to
-    for (std::uint64_t at = 0; at < std::min(bytes, most); at += line) {
-        __builtin_prefetch(block + at, 1);
-    }
-#endif
 }
 
 bool same_owner(const std::weak_ptr<Region>& a, const std::shared_ptr<Region>& b) noexcept {
@@ -190,7 +179,9 @@ std::span<std::byte> BatchState::place(LayerId id, std::size_t payload_bytes,
     const std::uint64_t header_offset = offset + options.alignment - ipc::block_unit;
     // Safe: the allocation covers header, payload and metadata, and nobody else knows it.
     std::byte* const block = region.at(header_offset);
-    prefetch_for_writing(block, sizeof(LayerHeader) + payload_bytes);
+    // A block that was free has seldom been touched lately: its lines come while the checksum is
+    // made. Of a large one the first few, for the hardware sees what they lead to.
+    prefetch<Use::write>(block, std::min<std::size_t>(sizeof(LayerHeader) + payload_bytes, 512));
     std::byte* const payload = block + sizeof(LayerHeader);
     std::byte* const metadata = payload + ipc::round_up(payload_bytes, 8);
     LayerHeader header{.layer = id.layer,

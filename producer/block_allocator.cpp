@@ -5,10 +5,13 @@
 #include <bit>
 #include <utility>
 
+#include "producer/prefetch.hpp"
+
 namespace strata::producer_impl {
 
 namespace {
 
+constexpr std::size_t span_bytes_ahead = 128;                 // of a Span and its infos
 constexpr std::uint64_t most_page_bytes = ~(page_bytes - 1);  // the largest multiple of a page
 
 std::uint64_t checked_page(std::uint64_t offset) noexcept {
@@ -22,12 +25,6 @@ void check_alignment(std::uint64_t alignment) noexcept {
     if (!is_valid_alignment(alignment)) {
         allocator_bug("an alignment that is not a power of two up to 4096");
     }
-}
-
-void prefetch([[maybe_unused]] const void* address) noexcept {
-#if defined(__GNUC__)
-    __builtin_prefetch(address, 1);
-#endif
 }
 
 }  // namespace
@@ -112,8 +109,7 @@ void BlockAllocator::prefetch_facts(std::uint64_t offset) const noexcept {
     const std::uint64_t page = offset / page_bytes - pages_.base_page();  // huge if below the base
     if (page < spans_.size()) {
         const Span* const span = spans_.at(static_cast<std::size_t>(page));
-        prefetch(span);
-        prefetch(span + 3);  // its second cache line
+        prefetch<Use::write>(span, span_bytes_ahead);
     }
 }
 
@@ -172,7 +168,7 @@ Span* BlockAllocator::lowest_partial(std::size_t index) const noexcept {
         return nullptr;
     }
     Span* span = spans_.at(partial.lowest() << size_classes[index].slab_order);
-    prefetch(span);
+    prefetch<Use::write>(span, 1);
     return span;
 }
 

@@ -19,11 +19,6 @@ struct Extent {
     std::uint64_t bytes;
 };
 
-struct BlockFacts {
-    std::uint64_t bytes;  // rounded size
-    std::uint64_t birth;
-};
-
 struct ClassStats {
     std::uint64_t block_bytes = 0;
     std::uint64_t used_blocks = 0;

@@ -7,6 +7,7 @@
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/layout.hpp"
+#include "producer/prefetch.hpp"
 
 namespace strata::producer_impl {
 
@@ -141,15 +142,8 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
 
 // All of it at once, where one miss after the other would be waited for.
 void IndexWriter::prefetch_node(std::uint64_t entry) const noexcept {
-#if defined(__GNUC__)
-    constexpr std::size_t line = 64;
-    const std::byte* const node = region_.at(entry_offset(entry));
-    const std::size_t bytes =
-        entry_kind(entry) == EntryKind::array_node ? ipc::array_node_bytes : line;
-    for (std::size_t at = 0; at < bytes; at += line) {
-        __builtin_prefetch(node + at);
-    }
-#endif
+    prefetch<Use::read>(region_.at(entry_offset(entry)),
+                        entry_kind(entry) == EntryKind::array_node ? ipc::array_node_bytes : 1);
 }
 
 // The common case, without unpacking the node: one change below a node that stays as it is
