@@ -169,7 +169,8 @@ void Session::parent_after_fork() noexcept {
 
 void Session::child_after_fork() noexcept {
     pins_.child_after_fork();
-    ipc::os::register_barriers();  // anew: the child is a process of its own
+    ipc::os::register_barriers();                        // anew: the child is a process of its own
+    announced_.store(false, std::memory_order_relaxed);  // its lock is the parent's
     pin_keeper_.forget();
     notifier_.forget();
     event_.reset();  // the eventfd is shared with the parent; the child makes its own when asked

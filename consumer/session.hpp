@@ -96,6 +96,7 @@ public:
     bool replaced() const;
 
 private:
+    void announce_waiter() const noexcept;
     ~Session();
 
     static void withdraw(HoldCell* cell) noexcept {
@@ -168,6 +169,7 @@ private:
     Watcher notifier_;
     ipc::FileDescriptor event_;
     std::atomic<Generation> acknowledged_{0};
+    mutable std::atomic<bool> announced_{false};  // to the producer, that somebody here waits
 };
 
 }  // namespace strata::consumer_impl

@@ -20,6 +20,15 @@ constexpr std::chrono::milliseconds life_check_period{100};
 
 bool Session::replaced() const { return ipc::is_replaced(store_, control_.file()); }
 
+// See docs/reclamation.md, C20. Two threads may both say it. If the kernel refuses (ENOLCK), the
+// next look at the producer's life finds what is new.
+void Session::announce_waiter() const noexcept {
+    if (!announced_.load(std::memory_order_relaxed) &&
+        ipc::announce_waiter(control_.file().get(), ipc::os::process_id()) == 0) {
+        announced_.store(true, std::memory_order_relaxed);
+    }
+}
+
 WaitResult Session::wait(Generation seen,
                          std::optional<std::chrono::steady_clock::time_point> deadline) const {
     const std::uint64_t& word = control_.cells().generation;
@@ -42,6 +51,7 @@ WaitResult Session::wait(Generation seen,
             return WaitResult::timeout;
         }
         const auto next_check = now + life_check_period;
+        announce_waiter();  // before the kernel compares the word
         ipc::os::futex_wait(ipc::futex_word(word), static_cast<std::uint32_t>(generation),
                             deadline ? std::min(*deadline, next_check) : next_check);
     }
@@ -70,6 +80,7 @@ int Session::event_descriptor() {
             ipc::os::signal_event(fd);
         }
     };
+    announce_waiter();
     if (!notifier_.start(word, life_check_period, act)) {
         event_.reset();
         ipc::fail_errno(EAGAIN, operation_, control_.path(), "cannot start the notifier's thread");

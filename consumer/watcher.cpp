@@ -46,8 +46,6 @@ struct Watcher::Shared {
 bool Watcher::start(const std::uint64_t& word, std::optional<std::chrono::milliseconds> period,
                     std::function<void()> act) noexcept {
     static std::atomic<unsigned> started{0};
-    // Signals belong to the program's own threads.
-    const ipc::os::BlockedSignals blocked;
     try {
         shared_ = std::make_shared<Shared>();
         shared_->word = &word;
@@ -55,16 +53,17 @@ bool Watcher::start(const std::uint64_t& word, std::optional<std::chrono::millis
         shared_->act = std::move(act);
         const auto pid = static_cast<unsigned>(ipc::os::process_id());
         shared_->mask = std::rotl(1U, static_cast<int>((pid + started.fetch_add(1)) % 32));
-        thread_.emplace([shared = shared_] { shared->run(); });
-    } catch (const std::exception&) {
-        thread_.reset();
+        thread_.start([shared = shared_] { shared->run(); });
+    } catch (const std::bad_alloc&) {
+    }
+    if (!thread_.running()) {
         shared_.reset();
     }
-    return thread_.has_value();
+    return thread_.running();
 }
 
 void Watcher::stop() noexcept {
-    if (!thread_) {
+    if (!thread_.running()) {
         return;
     }
     shared_->stopping.store(true, std::memory_order_release);
@@ -78,15 +77,14 @@ void Watcher::stop() noexcept {
                                            [&] { return shared_->ended; });
         }
     }
-    thread_->join();
-    thread_.reset();
+    thread_.join();
     shared_.reset();
 }
 
 void Watcher::forget() noexcept {
-    if (thread_) {
-        // Neither joining nor destroying a thread of the parent makes sense here: abandon both.
-        new (&thread_) std::optional<std::thread>();
+    if (thread_.running()) {
+        thread_.abandon();
+        // The parent's thread may have been about to change it.
         new (&shared_) std::shared_ptr<Shared>();
     }
 }

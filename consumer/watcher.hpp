@@ -8,7 +8,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <thread>
+
+#include "ipc/background_thread.hpp"
 
 namespace strata::consumer_impl {
 
@@ -19,7 +20,7 @@ public:
     Watcher& operator=(const Watcher&) = delete;
     ~Watcher() { stop(); }
 
-    bool running() const noexcept { return thread_.has_value(); }
+    bool running() const noexcept { return thread_.running(); }
     /// Calls `act` now and whenever `word` has changed or its futex was woken, or `period` has
     /// passed. False if no thread can be started.
     bool start(const std::uint64_t& word, std::optional<std::chrono::milliseconds> period,
@@ -30,7 +31,7 @@ public:
 
 private:
     struct Shared;
-    std::optional<std::thread> thread_;
+    ipc::BackgroundThread thread_;
     std::shared_ptr<Shared> shared_;
 };
 

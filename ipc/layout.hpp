@@ -299,9 +299,11 @@ static_assert(std::is_trivially_copyable_v<ControlIdentity> &&
 
 /// Lock bytes of control.mmap (open-file-description locks; the bytes themselves do not exist).
 /// A consumer's pin: shared lock on epoch << 22 | pid. The producer's sign of life: exclusive lock
-/// on life_lock_base + pid. Linux pids are below 2^22; epochs stay below 2^40.
+/// on life_lock_base + pid. A consumer that sleeps on the generation word: shared lock on
+/// waiter_lock_base + pid. Linux pids are below 2^22; epochs stay below 2^40.
 inline constexpr unsigned pin_pid_bits = 22;
 inline constexpr std::uint64_t life_lock_base = std::uint64_t{1} << 62;
+inline constexpr std::uint64_t waiter_lock_base = life_lock_base + (std::uint64_t{1} << 32);
 inline constexpr std::uint64_t pid_span = std::uint64_t{1} << pin_pid_bits;
 
 }  // namespace strata::ipc

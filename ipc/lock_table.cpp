@@ -50,6 +50,17 @@ void unlock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept {
     os::set_lock(control, os::LockType::unlock, pin_byte(epoch, pid), 1);
 }
 
+int announce_waiter(int control, std::int64_t pid) noexcept {
+    const int error = os::set_lock(control, os::LockType::shared,
+                                   waiter_lock_base + static_cast<std::uint64_t>(pid), 1);
+    char byte = 0;
+    return error != 0 ? error : os::read_at(control, &byte, 1, 0);
+}
+
+bool anybody_waits(int control) noexcept {
+    return os::find_lock(control, os::LockType::exclusive, waiter_lock_base, pid_span).has_value();
+}
+
 bool no_pins_up_to(int control, std::uint64_t last) noexcept {
     const std::uint64_t length = first_byte(last + 1);
     if (os::set_lock(control, os::LockType::exclusive, 0, length) != 0) {

@@ -30,7 +30,14 @@ struct PinHolder {
 int lock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept;
 void unlock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept;
 
+/// Says that this process sleeps on the generation word from now on, until the description is gone:
+/// a shared lock, and then a read that the producer's watch notices. 0 or an errno.
+int announce_waiter(int control, std::int64_t pid) noexcept;
+
 // Producer.
+/// True if some process has announced that it waits, and still lives. After the watch fired it sees
+/// whoever made it fire.
+bool anybody_waits(int control) noexcept;
 /// True if nobody else pins any epoch up to `last`. A real lock attempt, so that it is ordered with
 /// every consumer's lock call by the kernel's own lock. Precondition: epoch word > last.
 bool no_pins_up_to(int control, std::uint64_t last) noexcept;

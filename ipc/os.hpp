@@ -136,8 +136,13 @@ void clear_event(int fd) noexcept;
 
 // Directory watches, for waiting until a name appears.
 Result<FileDescriptor> watch_directory(const std::string& path);
+/// Watches an open file: fires when somebody reads from it by a system call, or the last descriptor
+/// and mapping of a description opened read-only are gone (a moment before its locks are).
+Result<FileDescriptor> watch_reads(int fd);
 /// Waits until the watch fires or the deadline passes; false on timeout.
 bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline);
+/// Waits for either of two: the watch, and an event that ends the waiting.
+bool wait_either_readable(int first, int second, std::chrono::steady_clock::time_point deadline);
 void drain(int fd) noexcept;
 
 /// Asks for the right to use barrier_all_threads; false if the kernel has no such thing.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -197,10 +198,17 @@ Result<std::vector<std::string>> list_directory(int directory) {
     return result;
 }
 
+namespace {
+std::array<char, 32> descriptor_path(int fd) noexcept {
+    std::array<char, 32> path{};
+    std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
+    return path;
+}
+}  // namespace
+
 int reopen_read(int fd) noexcept {
-    char path[32];
-    std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return retry([&] { return ::open(path, O_RDONLY | O_CLOEXEC); });
+    const auto path = descriptor_path(fd);
+    return retry([&] { return ::open(path.data(), O_RDONLY | O_CLOEXEC); });
 }
 
 int read_at(int fd, void* out, std::size_t size, std::uint64_t offset) {
@@ -357,22 +365,38 @@ void clear_event(int fd) noexcept {
     [[maybe_unused]] const ssize_t got = ::read(fd, &count, sizeof(count));
 }
 
-Result<FileDescriptor> watch_directory(const std::string& path) {
-    auto watch = opened(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    if (watch && ::inotify_add_watch(watch.value.get(), path.c_str(),
-                                     IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF) < 0) {
+namespace {
+Result<FileDescriptor> watch(const char* path, std::uint32_t events) {
+    auto made = opened(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (made && ::inotify_add_watch(made.value.get(), path, events) < 0) {
         return {{}, errno};
     }
-    return watch;
+    return made;
+}
+}  // namespace
+
+Result<FileDescriptor> watch_directory(const std::string& path) {
+    return watch(path.c_str(), IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF);
+}
+
+Result<FileDescriptor> watch_reads(int fd) {
+    // Not by its path: another store may have that by now.
+    return watch(descriptor_path(fd).data(), IN_ACCESS | IN_CLOSE_NOWRITE);
 }
 
 bool wait_readable(int fd, std::chrono::steady_clock::time_point deadline) {
+    return wait_either_readable(fd, -1, deadline);  // poll(2) skips negative descriptors
+}
+
+bool wait_either_readable(int first, int second, std::chrono::steady_clock::time_point deadline) {
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
-        pollfd item{.fd = fd, .events = POLLIN, .revents = 0};
+        std::array<pollfd, 2> items{{{.fd = first, .events = POLLIN, .revents = 0},
+                                     {.fd = second, .events = POLLIN, .revents = 0}}};
         const auto timeout = std::min<long long>(left.count(), INT_MAX);
-        const int ready = ::poll(&item, 1, timeout < 0 ? 0 : static_cast<int>(timeout));
+        const int ready =
+            ::poll(items.data(), items.size(), timeout < 0 ? 0 : static_cast<int>(timeout));
         if (ready > 0) {
             return true;
         }

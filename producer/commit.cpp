@@ -157,7 +157,9 @@ void Store::Commit::publish() noexcept {
     // the root, so that who sees the number finds its root.
     ipc::store_release(cells.generation, generation);
     STRATA_CRASH_POINT("commit.generation-stored");
-    ipc::os::futex_wake(ipc::futex_word(cells.generation));
+    if (store.waiters_.present()) {
+        ipc::os::futex_wake(ipc::futex_word(cells.generation));
+    }
     STRATA_CRASH_POINT("commit.woken");
 
     store.root_ = root;

@@ -73,6 +73,8 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     recover();
     fit_limit(options.memory_limit, "open", "open it with a larger memory_limit");
     register_hook();
+    waiters_.start(control_.file().get(),
+                   control_.at<ipc::ControlCells>(ipc::cells_offset)->generation);
     publish_tables(started_at_ns_);  // nobody else has this object yet
 }
 
@@ -97,6 +99,7 @@ Store::~Store() {
         control_.abandon();
         return;
     }
+    waiters_.stop();
     // Retired files stay until nobody can need them: the next producer sees to them.
     for (RetiredFile& file : retired_files_) {
         if (file.region) {
@@ -115,6 +118,7 @@ Store::~Store() {
 void Store::child_after_fork() noexcept {
     forked_.store(true, std::memory_order_relaxed);
     lock_.forget();
+    waiters_.forget();
     control_.close_file();
 }
 

@@ -27,6 +27,7 @@
 #include "producer/producer_lock.hpp"
 #include "producer/proto_registry.hpp"
 #include "producer/region.hpp"
+#include "producer/waiters.hpp"
 #include "strata/error.hpp"
 #include "strata/producer.hpp"
 #include "strata/statistics.hpp"
@@ -213,6 +214,7 @@ private:
     std::vector<SlowReader> slow_notices_;  // found, not yet told
     std::atomic<bool> slow_waiting_{false};
     PinWaiter pin_waiter_;
+    Waiters waiters_;
     std::atomic<bool> warned_{false};
 
     ProtoRegistry protos_;

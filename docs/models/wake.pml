@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Waiting for a generation: the futex on the generation word, two waiters, a producer that dies twice.
+ * Waiting for a generation: the futex on the generation word, two waiters, a producer that dies twice
+ * and wakes only if it believes that somebody waits. Its second thread, the looker, finds that out.
  * A lost wake-up shows as a deadlock: a waiter sleeps and nobody is left to wake it. The periodic
  * look of real waiters (every 100 ms) is left out, for it would hide just that.
  *
  * Memory: the store of the generation is delayed (`pending`) and drains at any moment, at the latest at
  * the barrier at the start of FUTEX_WAKE. Stores of a dying producer drain too.
+ *
+ * Waiters announce themselves once with a lock and a read, which fires the looker's watch; each may detach
+ * and attach anew: then its descriptions are closed, which drops the lock and fires the watch, in either
+ * order. What the looker does after being fired is modelled; that it looks once more a little later is not,
+ * for it would hide lost wake-ups too. Its barrier on the committing thread is the drained store.
  *
  * Kernel: FUTEX_WAIT counts itself, then compares the word and queues in one critical section of the
  * bucket's lock; FUTEX_WAKE has a barrier, returns if nobody is counted, else empties the queue under the
@@ -18,8 +24,15 @@
  *   WAKE_WITHOUT_BARRIER the kernel's look at the count overtakes the store
  *   WAKE_ONLY_REPAIR     a successor wakes only if it had to correct the generation word
  *   NO_REPAIR            a successor does not correct the generation word (it wakes)
+ *   BELIEF_BEFORE_STORE  the producer asks whether anybody waits before it stores the generation
+ *   NO_LOOKERS_BARRIER   the looker wakes without a barrier on the committing thread
+ *   NO_LOOKERS_WAKE      the looker does not wake whom it finds
+ *   READ_BEFORE_LOCK     a waiter fires the watch before it has its lock
+ *   LOOK_BEFORE_DRAIN    the looker looks, then takes note of having been fired
  */
-#define GMAX 4
+#ifndef GMAX
+#define GMAX 3
+#endif
 #define CRASHES 2
 
 byte root = 1;        /* generation of the current root record */
@@ -29,15 +42,24 @@ byte waiters;         /* counted in the bucket */
 bit queued[2];        /* asleep in the bucket */
 bit dying;
 bit taken_over = 1;
+bit announced[2];     /* locks */
+bit fired;            /* the looker's watch */
+bit believed = 1;     /* by the producer: somebody waits */
+bit looker_dying;
+bit looker_dead;
+
+inline wake_queued() {
+    if
+    :: waiters > 0 -> d_step { queued[0] = 0; queued[1] = 0 }
+    :: else
+    fi
+}
 
 inline futex_wake() {
 #ifndef WAKE_WITHOUT_BARRIER
     pending == 0;
 #endif
-    if
-    :: waiters > 0 -> d_step { queued[0] = 0; queued[1] = 0 }
-    :: else
-    fi
+    wake_queued()
 }
 
 inline store_generation(value) {
@@ -50,8 +72,18 @@ inline publish() {
     futex_wake();
     store_generation(root)
 #else
+#ifdef BELIEF_BEFORE_STORE
+    belief = believed;
     store_generation(root);
-    futex_wake()
+#else
+    store_generation(root);
+    belief = believed;
+#endif
+    if
+    :: belief -> futex_wake()
+    :: else
+    fi;
+    belief = 0
 #endif
 }
 
@@ -72,11 +104,15 @@ inline take_over() {
 #else
     futex_wake();
 #endif
-    atomic { repaired = 0; taken_over = 1 }
+    atomic {
+        repaired = 0;
+        taken_over = 1
+    }
 }
 
 proctype producer() {
     bit repaired;
+    bit belief;
 alive:
     {
         if
@@ -86,20 +122,67 @@ alive:
         do
         :: root < GMAX -> publish()
         :: else -> break
-        od
+        od;
+end_idle:
+        false
     } unless { dying };
+end_dead:
     atomic {
-        if
-        :: dying -> dying = 0; taken_over = 0; goto alive
-        :: else
-        fi
+        looker_dead ->
+            dying = 0;
+            taken_over = 0;
+            repaired = 0;
+            belief = 0;
+            believed = 1;
+            goto alive
     }
+}
+
+inline look() {
+    seen = announced[0] || announced[1];
+    if
+    :: !seen -> believed = 0
+    :: seen && !believed ->
+        believed = 1;
+#ifndef NO_LOOKERS_BARRIER
+        pending == 0;
+#endif
+#ifndef NO_LOOKERS_WAKE
+        wake_queued()
+#endif
+    :: seen && believed
+    fi
+}
+
+proctype looker() {
+    bit seen;
+alive:
+    {
+        fired = 1;  /* it looks at once */
+end_calm:
+        do
+#ifdef LOOK_BEFORE_DRAIN
+        :: fired -> look(); fired = 0
+#else
+        :: atomic { fired -> fired = 0 };
+            look()
+#endif
+        od
+    } unless { looker_dying };
+    atomic { looker_dying = 0; looker_dead = 1; seen = 0 };
+end_dead:
+    atomic { taken_over && !dying -> looker_dead = 0 };
+    goto alive
 }
 
 proctype killer() {
     byte kills;
 end: do
-    :: atomic { kills < CRASHES && !dying -> kills++; dying = 1 }
+    :: atomic { kills < CRASHES && !dying && !looker_dead && taken_over ->
+        kills++;
+        dying = 1;
+        looker_dying = 1
+    }
     od
 }
 
@@ -118,11 +201,29 @@ proctype waiter(byte me) {
     :: else ->
         now = generation;
         if
-        :: now > seen -> assert(now <= root); seen = now
+        :: now > seen ->
+            assert(now <= root);
+            seen = now;
+            if
+            :: true
+            :: announced[me] -> announced[me] = 0; fired = 1
+            :: announced[me] -> fired = 1; announced[me] = 0
+            fi
         :: else ->
 #ifdef EXPECT_RELOADED
             now = generation;
 #endif
+            if
+            :: announced[me]
+            :: !announced[me] ->
+#ifdef READ_BEFORE_LOCK
+                fired = 1;
+                announced[me] = 1
+#else
+                announced[me] = 1;
+                fired = 1
+#endif
+            fi;
             waiters++;
 #ifdef QUEUE_AFTER_COMPARE
             equal = (generation == now);
@@ -148,6 +249,7 @@ proctype waiter(byte me) {
 init {
     atomic {
         run producer();
+        run looker();
         run killer();
         run drain();
         run waiter(0);

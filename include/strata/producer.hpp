@@ -81,7 +81,9 @@ struct ProducerStats {
 /// generation in the same files, unnoticed by attached consumers.
 ///
 /// Thread safety: all members but assignment and destruction may be called from any thread at once;
-/// commits are serial. Fork: a child cannot use an inherited Producer (wrong_process).
+/// commits are serial. A thread of its own, without signals and asleep but for the moments when
+/// consumers begin or cease to wait, knows whether a commit has anybody to wake. Fork: a child
+/// cannot use an inherited Producer (wrong_process).
 class Producer {
 public:
     /// A new store; never leaves half a store behind. Throws store_exists, producer_active (with

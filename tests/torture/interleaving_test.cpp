@@ -7,13 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
-#include <fstream>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -22,8 +20,10 @@
 #include <doctest/doctest.h>
 
 #include "ipc/layout.hpp"
+#include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/sleeping_thread.hpp"
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>
 
@@ -96,16 +96,6 @@ public:
 private:
     void* bytes_;
 };
-
-/// Whether a thread of this process sleeps in the kernel.
-bool is_asleep(pid_t thread) {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-    std::string pid;
-    std::string name;
-    std::string state;
-    file >> pid >> name >> state;  // the name, interleaving_te, has no blank
-    return state == "S";
-}
 
 ConsumerOptions without_threads(const TempStore& store) {
     ConsumerOptions options = store.consumer_options();
@@ -249,18 +239,15 @@ TEST_CASE("whoever sleeps on the generation is woken by the commit, not only by 
     const FileMapping control(store.file("control.mmap").c_str());
     const auto* const word = reinterpret_cast<const std::uint32_t*>(
         control.bytes() + ipc::cells_offset + offsetof(ipc::ControlCells, generation));
-    std::atomic<pid_t> sleeper{0};
+    const int file = ::open(store.file("control.mmap").c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(ipc::announce_waiter(file, ::getpid()) == 0);
     bool woken = false;
-    std::thread thread([&] {
-        sleeper.store(static_cast<pid_t>(::syscall(SYS_gettid)));
-        woken = ipc::os::futex_wait(word, 1, std::chrono::steady_clock::now() + scaled(5s, 50s));
-    });
-    while (sleeper.load() == 0 || !is_asleep(sleeper.load())) {
-        std::this_thread::yield();
-    }
+    SleepingThread thread(
+        [&] { woken = ipc::os::futex_wait(word, 1, std::chrono::steady_clock::now() + patience); });
     CHECK(publish_all(producer, 1) == 2);
     thread.join();
     CHECK(woken);
+    ::close(file);
 }
 
 TEST_CASE("a producer that dies between its last two stores is completed by the next") {

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who waits is known to the producer, through the kernel alone.
+#include "producer/waiters.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <fcntl.h>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "ipc/atomic_word.hpp"
+#include "ipc/lock_table.hpp"
+#include "ipc/os.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/sleeping_thread.hpp"
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using namespace strata::test;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using producer_impl::Waiters;
+
+namespace {
+
+/// Whether it comes true; it is given time.
+bool comes_true(const std::function<bool()>& condition) {
+    const auto deadline = Clock::now() + patience;
+    while (!condition()) {
+        if (Clock::now() > deadline) {
+            return false;
+        }
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+/// A file like a control file, and a word like the generation.
+class Fixture {
+public:
+    Fixture() {
+        file_ = ::open(path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        REQUIRE(::ftruncate(file_, 4096) == 0);
+        // Like the producer's sign of life: the list of locks is never empty.
+        REQUIRE(ipc::announce_life(file_, ::getpid()));
+    }
+    Fixture(const Fixture&) = delete;
+    Fixture& operator=(const Fixture&) = delete;
+    ~Fixture() { ::close(file_); }
+
+    std::string path() const { return base_.path() / "control"; }
+    int file() const noexcept { return file_; }
+    ipc::FileDescriptor open() const {
+        return ipc::FileDescriptor(::open(path().c_str(), O_RDONLY | O_CLOEXEC));
+    }
+
+    std::uint64_t word = 1;
+
+private:
+    TempBase base_;
+    int file_ = -1;
+};
+
+bool waits(const std::filesystem::path& control) {
+    const ipc::FileDescriptor file(::open(control.c_str(), O_RDONLY | O_CLOEXEC));
+    return ipc::anybody_waits(file.get());
+}
+
+}  // namespace
+
+TEST_CASE("before anything is known, everybody may be waiting; then nobody is, until one says so") {
+    const Fixture fixture;
+    Waiters waiters;
+    CHECK(waiters.present());
+    waiters.start(fixture.file(), fixture.word);
+    CHECK(comes_true([&] { return !waiters.present(); }));
+    ipc::FileDescriptor first = fixture.open();
+    ipc::FileDescriptor second = fixture.open();
+    CHECK(ipc::announce_waiter(first.get(), ::getpid()) == 0);
+    CHECK(comes_true([&] { return waiters.present(); }));
+    CHECK(ipc::announce_waiter(second.get(), ::getpid()) == 0);  // the same byte
+    first.reset();
+    std::this_thread::sleep_for(30ms);  // longer than it takes to be forgotten wrongly
+    CHECK(waiters.present());
+    second.reset();
+    CHECK(comes_true([&] { return !waiters.present(); }));
+    waiters.stop();
+    CHECK(waiters.present());
+}
+
+TEST_CASE("who sleeps through a commit that knew of nobody is woken as soon as he is known") {
+    Fixture fixture;
+    Waiters waiters;
+    waiters.start(fixture.file(), fixture.word);
+    REQUIRE(comes_true([&] { return !waiters.present(); }));
+    bool woken = false;
+    SleepingThread sleeper([&] {
+        woken = ipc::os::futex_wait(ipc::futex_word(fixture.word), 1, Clock::now() + patience);
+    });
+    ipc::store_release(fixture.word, 2);  // as a commit that finds nobody: no wake
+    const ipc::FileDescriptor file = fixture.open();
+    CHECK(ipc::announce_waiter(file.get(), ::getpid()) == 0);
+    sleeper.join();
+    CHECK(woken);
+    CHECK(waiters.present());
+}
+
+TEST_CASE("a killed process does not wait any more") {
+    const Fixture fixture;
+    Waiters waiters;
+    Child child = Child::start([&](const Channel& channel) {
+        const ipc::FileDescriptor file = fixture.open();
+        STRATA_REQUIRE_EQ(ipc::announce_waiter(file.get(), ::getpid()), 0);
+        channel.send(1);
+        channel.receive();
+    });
+    child.receive();
+    waiters.start(fixture.file(), fixture.word);  // announced before anybody looked
+    std::this_thread::sleep_for(30ms);
+    CHECK(waiters.present());
+    CHECK(child.kill_and_join() == "");
+    CHECK(comes_true([&] { return !waiters.present(); }));
+}
+
+TEST_CASE("commits by a producer that knows of nobody reach those who begin to wait meanwhile") {
+    const TempStore store;
+    Producer producer = store.create();
+    constexpr Generation last = 400;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&] {
+            for (Generation seen = 1; seen < last;) {
+                // Anew each time: nobody has announced it when the wait begins.
+                const Consumer consumer = store.attach();
+                if (consumer.wait(seen, 60s) != WaitResult::changed) {
+                    return;
+                }
+                seen = consumer.generation();
+            }
+        });
+    }
+    while (producer.generation() < last) {
+        publish(producer, {1, 1}, std::to_string(producer.generation() + 1));
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(store.attach().generation() == last);
+}
+
+TEST_CASE("a consumer announces that it waits, by either way of waiting, and a forked child anew") {
+    const TempStore store;
+    const Producer producer = store.create();
+    const auto control = store.file("control.mmap");
+    std::optional<Consumer> consumer = store.attach();
+    CHECK(consumer->wait(0, 0ns) == WaitResult::changed);
+    CHECK(consumer->wait(1, 0ns) == WaitResult::timeout);
+    CHECK_FALSE(waits(control));  // nobody has slept yet
+    CHECK(consumer->wait(1, 1ms) == WaitResult::timeout);
+    CHECK(waits(control));
+    Child child = Child::start([&](const Channel& channel) {
+        consumer->wait(1, 1ms);
+        channel.send(1);
+        channel.receive();
+    });
+    child.receive();
+    consumer.reset();
+    CHECK(waits(control));
+    CHECK(child.kill_and_join() == "");
+    CHECK_FALSE(waits(control));
+    consumer.emplace(store.attach());
+    REQUIRE(consumer->event_descriptor() >= 0);
+    CHECK(waits(control));
+    consumer.reset();
+    CHECK_FALSE(waits(control));
+}
+
+TEST_CASE("a producer ends although its control file was cut off") {
+    const Fixture fixture;
+    Waiters waiters;
+    waiters.start(fixture.file(), fixture.word);
+    REQUIRE(::ftruncate(fixture.file(), 0) == 0);
+    waiters.stop();
+    const ipc::FileDescriptor file = fixture.open();
+    CHECK(ipc::announce_waiter(file.get(), ::getpid()) == EIO);  // nobody would hear it
+}
+
+TEST_CASE("without descriptors for finding out, everybody counts as waiting") {
+    const Fixture fixture;
+    struct rlimit before {};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    Waiters waiters;
+    waiters.start(fixture.file(), fixture.word);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(waiters.present());
+}
