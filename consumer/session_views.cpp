@@ -171,6 +171,20 @@ bool Session::is_held(const View* view) const noexcept {
                        [&](const HoldCell* cell) { return look(cell->held) == view; });
 }
 
+// To be asked after the cells were looked at: a copy of the snapshot in a cell is counted before
+// that one goes. Acquire; partner: the release in HoldCell::withdraw, which comes after the count.
+bool Session::is_counted(const View* view) noexcept {
+    return (view->refs.load(std::memory_order_acquire) & ~View::flags) != 0;
+}
+
+// Whether nobody holds a view that is retired, and so nobody ever will again. Mutex held.
+bool Session::is_abandoned(const View* view) const noexcept {
+    if (!cells_.empty()) {
+        heavy_barrier();  // as in close_unheld; who takes from now on sees that it is retired
+    }
+    return !is_held(view) && !is_counted(view);
+}
+
 // Closes those of the views that nobody holds, and takes them out of the list; sees to it that the
 // last holder of any other comes back. Mutex held.
 void Session::close_unheld(std::vector<View*>& views) noexcept {
@@ -187,6 +201,7 @@ void Session::close_unheld(std::vector<View*>& views) noexcept {
     if (flagged == views.begin()) {
         return;
     }
+    STRATA_CRASH_POINT("view.flagged");
     if (!cells_.empty()) {
         heavy_barrier();
     }
@@ -203,7 +218,7 @@ void Session::close_unheld(std::vector<View*>& views) noexcept {
     }
     views.erase(std::remove_if(views.begin(), flagged,
                                [&](View* view) {
-                                   if (nudged && is_held(view)) {
+                                   if ((nudged && is_held(view)) || is_counted(view)) {
                                        view->refs.fetch_sub(View::closed,
                                                             std::memory_order_release);
                                        return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Inside one consumer: who closes a view, and when. One thread takes and drops snapshots through its
- * hold cell (two plain stores), one through the view's count; the keeper lets go of a pin that nobody uses
+ * hold cell (two plain stores) and may copy them, one through the view's count; the keeper lets go of a pin that nobody uses
  * when the producer has moved the epoch on. Views of one epoch share a pin.
  *
  * Memory: stores to the hold cell and the nudge go through the writing thread's store buffer and drain at any
@@ -21,6 +21,7 @@
  *   KEEPER_LOADS_LATE    the keeper sleeps on an epoch that it loaded after looking at the views
  *   LAST_USER_LEAVES     who drops the last count of a retired view does not come back to close it
  *   RETIRE_SELF          a closed current view is opened again as the new one, then retired as the old
+ *   NO_RECOUNT           the closer does not look at the counts again after the hold cells
  *   UNCOUNTED_PIN        the lock is dropped with one view although another one shares the pin
  */
 #define NB 3
@@ -168,8 +169,13 @@ end: do
                 do
                 :: i < NV ->
                     if
-                    :: (flagged & (1 << i)) && seen_held == i -> closed[i] = 0
-                    :: (flagged & (1 << i)) && seen_held != i ->
+#ifdef NO_RECOUNT
+#define STILL_USED (seen_held == i)
+#else
+#define STILL_USED (seen_held == i || refs[i] != 0)
+#endif
+                    :: (flagged & (1 << i)) && STILL_USED -> closed[i] = 0
+                    :: (flagged & (1 << i)) && !STILL_USED ->
                         retired[i] = 0;
                         assert(!spare[i] && closed[i]);
                         unpin(view_epoch[i]);
@@ -315,8 +321,15 @@ proctype holder(byte takes) {
         atomic { empty(buffer) -> refs[v]--; mutex = 0 };
 hold:
         use(v);
-        v = 0;
-        withdraw()
+        if
+        :: withdraw()
+        :: /* copied: the copy is counted, and outlives the snapshot in the cell */
+            atomic { empty(buffer) -> refs[v]++ };
+            withdraw();
+            use(v);
+            drop_counted(v)
+        fi;
+        v = 0
     od;
     atomic { empty(buffer) -> ended++ }
 }

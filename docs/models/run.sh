@@ -66,6 +66,7 @@ idle     FLAGS_IGNORED                      assertion
 idle     KEEPER_LOADS_LATE                  assertion
 idle     LAST_USER_LEAVES                   assertion
 idle     RETIRE_SELF                        assertion
+idle     NO_RECOUNT                         assertion
 idle     UNCOUNTED_PIN                      assertion
 wake     -                                  holds
 wake     WAKE_BEFORE_STORE                  deadlock

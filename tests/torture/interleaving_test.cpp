@@ -311,6 +311,40 @@ TEST_CASE("a snapshot of any age outlives the producer's death and what the next
     }
 }
 
+TEST_CASE("a snapshot that is copied, and then dropped, while its view is being closed") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish_all(producer, 1);
+    Consumer consumer = store.attach();
+    (void)consumer.snapshot();                // from the second on, the newest view stays open
+    Snapshot original = consumer.snapshot();  // in the thread's hold cell
+    Snapshot copy;
+    at_point("view.flagged", [&] {
+        copy = original;
+        original = Snapshot();
+    });
+    // Small ones, so that the epoch stands still: the keeper's thread is to stay out of this.
+    const auto next = [&] {
+        Batch batch = producer.batch();
+        batch.put({2, 0}, "small");
+        batch.crystallize();
+        return consumer.snapshot();
+    };
+    for (int i = 0; i < 20; ++i) {
+        (void)next();
+    }
+    REQUIRE(copy);
+    REQUIRE_FALSE(original);
+    std::vector<Snapshot> others;  // for which closed views are used again
+    for (int i = 0; i < 20; ++i) {
+        others.push_back(next());
+    }
+    churn(producer, 2);
+    CHECK(copy.generation() == 2);
+    CHECK(mismatch(copy, 1) == "");
+    CHECK(others.back().generation() == 42);
+}
+
 TEST_CASE("what a child inherits is safe before the child has done anything for it") {
     const TempStore store;
     Producer producer = store.create();
