@@ -47,57 +47,95 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
     const auto number = static_cast<Dimension>(dimension.tag.load(std::memory_order_relaxed));
     const std::lock_guard lock(mutex_);
     detail::PlaceList& list = view.lists[number % detail::PlaceTable::size];
-    const std::uint64_t bytes = (*largest + 1) * sizeof(std::uint64_t);
-    if (list.tag.load(std::memory_order_relaxed) != 0 ||
-        bytes > options_.place_memory_bytes - place_bytes_) {
+    if (list.tag.load(std::memory_order_relaxed) != 0) {
         return;  // done meanwhile, or the place belongs to another dimension
     }
-    PlaceArray array;
-    array.places.reset(
-        static_cast<std::uint64_t*>(std::calloc(*largest + 1, sizeof(std::uint64_t))));
-    array.bytes = bytes;
-    array.list = number % detail::PlaceTable::size;
-    if (!array.places) {
-        return;
-    }
-    list.count = *largest + 1;
-    list.places = array.places.get();
     list.base = index.base;
     list.slot_word = std::uint64_t{index.slot} << Layer::slot_shift;
-    carry_over(view, number, index, list);
     try {
-        view.place_arrays.push_back(std::move(array));
+        view.place_arrays.reserve(view.place_arrays.size() + 1);
     } catch (const std::bad_alloc&) {
         return;
     }
-    place_bytes_ += bytes;
+    View* const before = last_with_places(view, number, index);
+    PlaceArray array = before != nullptr ? inherit_places(*before, number, *largest + 1)
+                                         : new_places(*largest + 1, 0);
+    if (!array.places) {
+        return;
+    }
+    array.list = number % detail::PlaceTable::size;
+    list.count = array.bytes / sizeof(std::uint64_t);
+    list.places = array.places.get();
+    if (before != nullptr) {
+        correct_places(list, before->touched(number)->index, index);
+    }
+    view.place_arrays.push_back(std::move(array));  // room was made above
     // Release; partners: the acquires in PlaceList::can_note and in `found`.
     list.tag.store(detail::PlaceList::tag_of(number, list.count), std::memory_order_release);
     dimension.list.store(&list, std::memory_order_release);
 }
 
-// Copies what the last generation before has noted and is still open, and sees to what differs. Its
-// pin stands as long as it is among the retired views, so its nodes are still what they were and
-// equal words lead to equal bytes.
-void Session::carry_over(const View& view, Dimension number, const ipc::IndexView& index,
-                         const detail::PlaceList& list) noexcept {
-    const auto noted_before = [&](const View* other) {
-        const detail::PlaceList* const noted = other->list_of(number);
-        return other != &view && noted != nullptr && noted->base == list.base;
-    };
-    const auto found = std::find_if(retired_views_.rbegin(), retired_views_.rend(), noted_before);
-    if (found == retired_views_.rend()) {
-        return;
+// The last retired view that has noted places of the dimension in the same file. Its pin stands as
+// long as it is among the retired views, so its nodes are still what they were and equal words lead
+// to equal bytes. Mutex held.
+View* Session::last_with_places(const View& view, Dimension number,
+                                const ipc::IndexView& index) const noexcept {
+    const auto found =
+        std::find_if(retired_views_.rbegin(), retired_views_.rend(), [&](const View* other) {
+            const detail::PlaceList* const noted = other->list_of(number);
+            return other != &view && noted != nullptr && noted->base == index.base &&
+                   other->touched(number) != nullptr;
+        });
+    return found != retired_views_.rend() ? *found : nullptr;
+}
+
+// Room for `count` places, the first `kept` of them not set yet. Empty if there is none. Mutex
+// held.
+PlaceArray Session::new_places(std::uint64_t count, std::uint64_t kept) noexcept {
+    const std::uint64_t bytes = count * sizeof(std::uint64_t);
+    PlaceArray array;
+    if (bytes > options_.place_memory_bytes - place_bytes_) {
+        return array;
     }
-    const TouchedDimension* const before = (*found)->touched(number);
-    if (before == nullptr) {
-        return;
+    auto* const places =
+        static_cast<std::uint64_t*>(kept == 0 ? std::calloc(count, sizeof(std::uint64_t))
+                                              : std::malloc(count * sizeof(std::uint64_t)));
+    if (places != nullptr) {
+        std::fill(places + kept, places + (kept != 0 ? count : 0), 0);
+        array.places.reset(places);
+        array.bytes = bytes;
+        place_bytes_ += bytes;
     }
-    const detail::PlaceList& noted = *(*found)->list_of(number);
-    const std::uint64_t places = std::min(list.count, noted.count);
-    for (std::uint64_t layer = 0; layer < places; ++layer) {
-        list.places[layer] = noted.place(layer);
+    return array;
+}
+
+// What `before` has noted: its own array if nobody holds that generation any more, else a copy. At
+// least `count` places. Mutex held.
+PlaceArray Session::inherit_places(View& before, Dimension number, std::uint64_t count) noexcept {
+    detail::PlaceList& noted = before.lists[number % detail::PlaceTable::size];
+    if (count <= noted.count && is_abandoned(&before)) {
+        noted.tag.store(0, std::memory_order_relaxed);
+        before.touched(number)->list.store(nullptr, std::memory_order_relaxed);
+        const auto own = std::find_if(
+            before.place_arrays.begin(), before.place_arrays.end(),
+            [&](const PlaceArray& a) { return a.list == number % detail::PlaceTable::size; });
+        PlaceArray array = std::move(*own);
+        before.place_arrays.erase(own);
+        return array;
     }
+    // Room for an eighth more: who appends again and again does not copy again and again.
+    const std::uint64_t kept = std::min(count, noted.count);
+    PlaceArray array = new_places(count <= noted.count ? count : count + count / 8, kept);
+    for (std::uint64_t layer = 0; array.places && layer < kept; ++layer) {
+        array.places[layer] = noted.place(layer);
+    }
+    return array;
+}
+
+// Sees to what differs between the generation that noted the places and the one that goes on with
+// them. Mutex held.
+void Session::correct_places(const detail::PlaceList& list, const ipc::IndexView& before,
+                             const ipc::IndexView& index) noexcept {
     const auto correct = [&](std::uint64_t layer, std::uint64_t, std::uint64_t entry) {
         if (layer < list.count) {
             list.places[layer] = 0;
@@ -110,8 +148,8 @@ void Session::carry_over(const View& view, Dimension number, const ipc::IndexVie
     };
     // More differences than that, and noting anew costs no more.
     const std::uint64_t most_nodes = 16 + list.count / 256;
-    if (!IndexComparison(before->index, index, true, most_nodes, correct).run()) {
-        std::fill_n(list.places, places, 0);
+    if (!IndexComparison(before, index, true, most_nodes, correct).run()) {
+        std::fill_n(list.places, list.count, 0);
     }
 }
 

@@ -127,12 +127,18 @@ private:
     void finish_close(View* view) noexcept;
     TouchedDimension* touch_quietly(View& view, Dimension dimension) noexcept;
     void open_place_list(View& view, TouchedDimension& dimension) noexcept;
-    void carry_over(const View& view, Dimension number, const ipc::IndexView& index,
-                    const detail::PlaceList& list) noexcept;
+    View* last_with_places(const View& view, Dimension number,
+                           const ipc::IndexView& index) const noexcept;
+    PlaceArray new_places(std::uint64_t count, std::uint64_t kept) noexcept;
+    PlaceArray inherit_places(View& before, Dimension number, std::uint64_t count) noexcept;
+    static void correct_places(const detail::PlaceList& list, const ipc::IndexView& before,
+                               const ipc::IndexView& index) noexcept;
     void close_place_lists(View& view) noexcept;
     static void note_places(const detail::PlaceList& list, const ipc::IndexView& index,
                             std::uint64_t layer, const Layer& found) noexcept;
     bool is_held(const View* view) const noexcept;
+    static bool is_counted(const View* view) noexcept;
+    bool is_abandoned(const View* view) const noexcept;
     void drop_unused_regions(Generation layout) noexcept;
     void release_idle_pin() noexcept;
 

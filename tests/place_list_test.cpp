@@ -288,3 +288,64 @@ TEST_CASE("places: what one generation has noted is carried over to the next, wi
     // Not after every reclaim, which closes the views before, nor when much has changed.
     CHECK(carried >= 50);
 }
+
+TEST_CASE(
+    "places: a generation that nobody holds hands its places on, one that is held keeps them") {
+    const TempStore store;
+    Producer producer = store.create();
+    const auto fill_all = [&](std::uint64_t count) {
+        Batch batch = producer.batch();
+        for (std::uint64_t layer = 0; layer < count; ++layer) {
+            batch.put({1, layer}, std::to_string(layer));
+        }
+        batch.crystallize();
+    };
+    fill_all(layers);
+    ConsumerOptions options = store.consumer_options();
+    options.place_memory_bytes = 2 * layers * 8 - 8;  // one array, and no second one
+    Consumer consumer = Consumer::attach(store.name(), options);
+    const auto look_at_all = [](const Snapshot& snapshot) {
+        for (std::uint64_t layer = 0; layer < layers; ++layer) {
+            CHECK(snapshot.find({1, layer}));
+        }
+    };
+    // As often as a list takes; it and its 63 neighbours are noted at most.
+    const auto look_at_one = [](const Snapshot& snapshot) {
+        for (int i = 0; i < 70; ++i) {
+            CHECK(snapshot.find({1, 1}));
+        }
+    };
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    look_at_all(consumer.snapshot());
+
+    publish(producer, {1, 7}, "changed");
+    Snapshot held = consumer.snapshot();
+    look_at_one(held);
+    CHECK(noted(held, 1) == layers);
+    CHECK(held.find({1, 7}).text() == "changed");
+
+    publish(producer, {1, 7}, "changed again");
+    {
+        const Snapshot other = consumer.snapshot();
+        look_at_one(other);
+        CHECK(list_of(other, 1) == nullptr);
+        CHECK(other.find({1, 7}).text() == "changed again");
+        CHECK(noted(held, 1) == layers);
+        CHECK(held.find({1, 7}).text() == "changed");
+    }
+    held = Snapshot();
+
+    // When the array has to grow, a copy gets room for more.
+    options.place_memory_bytes = 64 * layers;
+    Consumer roomy = Consumer::attach(store.name(), options);
+    (void)roomy.snapshot();
+    look_at_all(roomy.snapshot());
+    publish(producer, {1, layers + 1}, "appended");
+    const Snapshot appended = roomy.snapshot();
+    look_at_one(appended);
+    REQUIRE(list_of(appended, 1) != nullptr);
+    CHECK(list_of(appended, 1)->count > layers + 2);
+    CHECK(noted(appended, 1) >= layers);
+    CHECK(appended.find({1, layers + 1}).text() == "appended");
+    CHECK_FALSE(appended.find({1, layers + 2}));
+}
