@@ -47,25 +47,27 @@ void Row::at_least(double limit, const std::string& over, const std::string& und
     budgets.push_back({.over = over, .under = under, .bound = Bound::at_least, .limit = limit});
 }
 
+std::optional<double> Row::ratio(const std::string& over, const std::string& under) const {
+    const Contestant* const above = find(over);
+    const Contestant* const below = find(under);
+    if (above == nullptr || below == nullptr || above->rounds.empty() || below->rounds.empty()) {
+        return std::nullopt;
+    }
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < std::min(above->rounds.size(), below->rounds.size()); ++i) {
+        ratios.push_back(above->rounds[i] / below->rounds[i]);
+    }
+    return median(ratios);
+}
+
 void Row::evaluate() {
     for (Budget& budget : budgets) {
-        const Contestant* const over = find(budget.over);
-        const Contestant* const under = budget.under.empty() ? nullptr : find(budget.under);
-        if (over == nullptr || over->rounds.empty()) {
-            continue;
-        }
-        if (budget.under.empty()) {
+        if (!budget.under.empty()) {
+            budget.measured = ratio(budget.over, budget.under);
+        } else if (const Contestant* const over = find(budget.over);
+                   over != nullptr && !over->rounds.empty()) {
             budget.measured = median(over->rounds);
-            continue;
         }
-        if (under == nullptr || under->rounds.empty()) {
-            continue;
-        }
-        std::vector<double> ratios;
-        for (std::size_t i = 0; i < std::min(over->rounds.size(), under->rounds.size()); ++i) {
-            ratios.push_back(over->rounds[i] / under->rounds[i]);
-        }
-        budget.measured = median(ratios);
     }
 }
 

@@ -61,8 +61,10 @@ struct Row {
     void at_most(double limit, const std::string& over, const std::string& under = {});
     void at_least(double limit, const std::string& over, const std::string& under = {});
 
-    /// Measured values of the budgets; call when all rounds are there. Ratios are taken round by
-    /// round and then the median, so that a slow phase of the machine hits both sides.
+    /// Taken round by round, and then the median, so that a slow phase of the machine hits both
+    /// sides. Nothing if one of them did not run.
+    std::optional<double> ratio(const std::string& over, const std::string& under) const;
+    /// Measured values of the budgets; call when all rounds are there.
     void evaluate();
 };
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // N reader processes at once, idle and while a producer publishes.
 #include <algorithm>
+#include <cstdio>
 #include <unistd.h>
 
 #include "bench/harness/clock.hpp"
 #include "bench/harness/process.hpp"
 #include "bench/harness/workload.hpp"
+#include "bench/peers/in_process.hpp"
 #include "bench/peers/interprocess.hpp"
 #include "bench/peers/lmdb.hpp"
 #include "bench/peers/strata_store.hpp"
@@ -22,6 +24,7 @@ constexpr std::size_t lookups_per_request = 64;
 /// A contestant in processes of their own: `reader` and `writer` attach where they are called.
 struct Side {
     const char* name;
+    const char* alone;  ///< what one reader of it, alone, is called; nullptr: not measured
     Role role;
     std::function<std::unique_ptr<Reader>()> reader;
     std::function<std::unique_ptr<Writer>()> writer;
@@ -45,26 +48,42 @@ private:
     Consumer consumer_;
 };
 
+/// Arrays of its own in each process: no sharing, no versions.
+class OwnArrayReader final : public Reader {
+public:
+    std::uint64_t sum(std::span<const std::uint64_t> keys) override { return array_->sum(keys); }
+    std::uint64_t chase(std::uint64_t, std::size_t, std::uint64_t) override { return 0; }
+
+private:
+    PrivatePayloads payloads_{dataset};
+    std::unique_ptr<Reader> array_ = array_reader(payloads_);
+};
+
 /// Stores of all sides, filled, with nobody attached. (LMDB must not be open across fork.)
 std::vector<Side> make_sides(const std::filesystem::path& base) {
     { const StrataStore fill(base, dataset); }
     std::vector<Side> sides;
-    sides.push_back({"strata", Role::strata,
+    sides.push_back({"strata", "strata reader", Role::strata,
                      [base] {
                          return std::make_unique<RequestReader>(
                              Consumer::attach(StrataStore::name, consumer_options(base)));
                      },
                      [base] { return strata_attach_writer(base); }});
+    // What the machine takes from readers for which nothing ever changes, beside the same producer.
+    sides.push_back({"array", "array reader", Role::ceiling,
+                     [] { return std::make_unique<OwnArrayReader>(); },
+                     [base] { return strata_attach_writer(base); }});
     const std::filesystem::path map = base / "interprocess";
     create_interprocess_map(map, dataset);
-    sides.push_back({"Boost.Interprocess map + mutex", Role::peer,
+    sides.push_back({"Boost.Interprocess map + mutex", nullptr, Role::peer,
                      [map] { return interprocess_reader(map); },
                      [map] { return interprocess_writer(map); }});
     try {
         const LmdbStore fill(base / "lmdb", dataset);
     } catch (const NotRun&) {  // attaching will say so
     }
-    sides.push_back({"LMDB", Role::peer, [base] { return lmdb_request_reader(base / "lmdb"); },
+    sides.push_back({"LMDB", "LMDB reader", Role::peer,
+                     [base] { return lmdb_request_reader(base / "lmdb"); },
                      [base] { return lmdb_attach_writer(base / "lmdb"); }});
     return sides;
 }
@@ -137,6 +156,15 @@ Outcome run_side(const Side& side, std::size_t readers, const KeyStream& keys, d
     return {crew.sum(0), crew.sum(3) / crew.sum(4), crew.sum(1)};
 }
 
+/// For comparison with the budget's ratio: not a budget itself.
+void note_ratio(Row& row, const std::string& over, const std::string& under) {
+    if (const auto ratio = row.ratio(over, under)) {
+        char text[16];
+        std::snprintf(text, sizeof(text), "%.2f", *ratio);
+        row.notes.push_back(over + " / " + under + ": " + text);
+    }
+}
+
 void measure(Context& context, const std::string& name, const std::string& title,
              const std::vector<Side>& sides, std::size_t readers,
              std::optional<double> commits_per_second) {
@@ -152,6 +180,7 @@ void measure(Context& context, const std::string& name, const std::string& title
     per_cpu.at_least(0.95, "strata", "one strata reader");
     const double seconds = std::max(context.round_seconds(), 0.1);
     double producer_cpu = 0;
+    const auto usable = static_cast<double>(usable_cpus().size());
     std::vector<Entrant> entrants;
     for (const Side& side : sides) {
         per_cpu.contestant(side.name, side.role);
@@ -161,28 +190,36 @@ void measure(Context& context, const std::string& name, const std::string& title
                  if (!context.warming_up()) {
                      per_cpu.value(side.name, side.role, outcome.per_cpu_second / 1e6);
                  }
-                 if (side.role == Role::strata) {
-                     producer_cpu = outcome.producer_cpu;
-                 }
+                 producer_cpu = outcome.producer_cpu;
                  return outcome.lookups_per_second / 1e6;
              }});
+        if (side.alone == nullptr) {
+            continue;
+        }
+        // Right after its own turn, so that both meet the same machine.
+        entrants.push_back({"cores x one " + std::string(side.alone), Role::ceiling, [&] {
+                                const Outcome alone = run_side(side, 1, keys, seconds, {});
+                                if (!context.warming_up()) {
+                                    per_cpu.value("one " + std::string(side.alone), Role::ceiling,
+                                                  alone.per_cpu_second / 1e6);
+                                }
+                                return alone.lookups_per_second / 1e6 *
+                                       std::min(static_cast<double>(readers),
+                                                usable - producer_cpu);
+                            }});
     }
-    // Right after strata's own turn, so that both meet the same machine.
-    entrants.insert(
-        entrants.begin() + 1,
-        {"cores x one strata reader", Role::ceiling, [&] {
-             const Outcome alone = run_side(sides[0], 1, keys, seconds, {});
-             const double one = alone.lookups_per_second / 1e6;
-             if (!context.warming_up()) {
-                 per_cpu.value("one strata reader", Role::ceiling, alone.per_cpu_second / 1e6);
-             }
-             const double cores = static_cast<double>(usable_cpus().size()) - producer_cpu;
-             return one * std::min(static_cast<double>(readers), cores);
-         }});
     run_rounds(context, row, entrants);
     row.notes.push_back("one snapshot, read transaction or (Boost) lock per look-up for " +
                         std::to_string(lookups_per_request) +
                         " look-ups; the CPU share that the producer uses is taken off the ceiling");
+    for (const Side& side : sides) {
+        if (side.role == Role::strata || side.alone == nullptr) {
+            continue;
+        }
+        const std::string one = "one " + std::string(side.alone);
+        note_ratio(row, side.name, "cores x " + one);
+        note_ratio(per_cpu, side.name, one);
+    }
     per_cpu.others_busy = row.others_busy;
     context.finish(std::move(row));
     context.finish(std::move(per_cpu));
