@@ -2,6 +2,7 @@
 // When a view gets place lists, and how long it keeps them. See strata/place_table.hpp.
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "consumer/index_comparison.hpp"
 #include "consumer/session.hpp"
@@ -58,8 +59,17 @@ void Session::open_place_list(View& view, TouchedDimension& dimension) noexcept 
         return;
     }
     View* const before = last_with_places(view, number, index);
-    PlaceArray array = before != nullptr ? inherit_places(*before, number, *largest + 1)
-                                         : new_places(*largest + 1, 0);
+    const std::uint32_t for_copy = std::exchange(dimension.walks_for_copy, 0);
+    PlaceArray array =
+        before != nullptr ? take_places(*before, number, *largest + 1) : PlaceArray{};
+    if (!array.places && for_copy != 0) {
+        dimension.walks_left.store(for_copy, std::memory_order_relaxed);
+        return;
+    }
+    if (!array.places) {
+        array = before != nullptr ? copy_places(*before->list_of(number), *largest + 1)
+                                  : new_places(*largest + 1, 0);
+    }
     if (!array.places) {
         return;
     }
@@ -109,20 +119,25 @@ PlaceArray Session::new_places(std::uint64_t count, std::uint64_t kept) noexcept
     return array;
 }
 
-// What `before` has noted: its own array if nobody holds that generation any more, else a copy. At
-// least `count` places. Mutex held.
-PlaceArray Session::inherit_places(View& before, Dimension number, std::uint64_t count) noexcept {
+// The array of a generation that nobody holds any more, if it has at least `count` places. Mutex
+// held.
+PlaceArray Session::take_places(View& before, Dimension number, std::uint64_t count) noexcept {
     detail::PlaceList& noted = before.lists[number % detail::PlaceTable::size];
-    if (count <= noted.count && is_abandoned(&before)) {
-        noted.tag.store(0, std::memory_order_relaxed);
-        before.touched(number)->list.store(nullptr, std::memory_order_relaxed);
-        const auto own = std::find_if(
-            before.place_arrays.begin(), before.place_arrays.end(),
-            [&](const PlaceArray& a) { return a.list == number % detail::PlaceTable::size; });
-        PlaceArray array = std::move(*own);
-        before.place_arrays.erase(own);
-        return array;
+    if (count > noted.count || !is_abandoned(&before)) {
+        return {};
     }
+    noted.tag.store(0, std::memory_order_relaxed);
+    before.touched(number)->list.store(nullptr, std::memory_order_relaxed);
+    const auto own = std::find_if(
+        before.place_arrays.begin(), before.place_arrays.end(),
+        [&](const PlaceArray& a) { return a.list == number % detail::PlaceTable::size; });
+    PlaceArray array = std::move(*own);
+    before.place_arrays.erase(own);
+    return array;
+}
+
+// At least `count` places. Mutex held.
+PlaceArray Session::copy_places(const detail::PlaceList& noted, std::uint64_t count) noexcept {
     // Room for an eighth more: who appends again and again does not copy again and again.
     const std::uint64_t kept = std::min(count, noted.count);
     PlaceArray array = new_places(count <= noted.count ? count : count + count / 8, kept);
@@ -130,6 +145,18 @@ PlaceArray Session::inherit_places(View& before, Dimension number, std::uint64_t
         array.places[layer] = noted.place(layer);
     }
     return array;
+}
+
+// The dimension was just added to the view: a list comes early if it need only be taken over. Mutex
+// held.
+void Session::expect_places(const View& view, TouchedDimension& dimension) const noexcept {
+    const auto number = static_cast<Dimension>(dimension.tag.load(std::memory_order_relaxed));
+    const std::uint32_t walks = dimension.walks_left.load(std::memory_order_relaxed);
+    if (walks > View::walks_worth_inheriting &&
+        last_with_places(view, number, dimension.index) != nullptr) {
+        dimension.walks_for_copy = walks - View::walks_worth_inheriting;
+        dimension.walks_left.store(View::walks_worth_inheriting, std::memory_order_relaxed);
+    }
 }
 
 // Sees to what differs between the generation that noted the places and the one that goes on with

@@ -130,7 +130,9 @@ private:
     View* last_with_places(const View& view, Dimension number,
                            const ipc::IndexView& index) const noexcept;
     PlaceArray new_places(std::uint64_t count, std::uint64_t kept) noexcept;
-    PlaceArray inherit_places(View& before, Dimension number, std::uint64_t count) noexcept;
+    PlaceArray take_places(View& before, Dimension number, std::uint64_t count) noexcept;
+    PlaceArray copy_places(const detail::PlaceList& noted, std::uint64_t count) noexcept;
+    void expect_places(const View& view, TouchedDimension& dimension) const noexcept;
     static void correct_places(const detail::PlaceList& list, const ipc::IndexView& before,
                                const ipc::IndexView& index) noexcept;
     void close_place_lists(View& view) noexcept;

@@ -298,7 +298,9 @@ TouchedDimension* Session::touch(View& view, Dimension dimension) {
                   "the root claims fewer dimensions than its directory has");
     }
     view.regions.push_back(found->second);
-    return view.insert(dimension, index);
+    TouchedDimension* const added = view.insert(dimension, index);
+    expect_places(view, *added);
+    return added;
 }
 
 TouchedDimension* Session::touch_quietly(View& view, Dimension dimension) noexcept {

@@ -29,6 +29,9 @@ struct alignas(64) TouchedDimension {
     /// Look-ups until a place list is worth its memory; 0: that was tried. Counted by whoever
     /// walks, without a read-modify-write: a few that get lost do not matter.
     std::atomic<std::uint32_t> walks_left{0};
+    /// How many more if an older generation's list turns out to be still in use: a copy costs more
+    /// than taking over. Session's mutex.
+    std::uint32_t walks_for_copy = 0;
 };
 static_assert(sizeof(TouchedDimension) == 64);
 
@@ -90,6 +93,9 @@ struct View : detail::PlaceTable {
         }
     }
 
+    /// Look-ups that walk slower than noted ones by as much as taking a list over costs.
+    static constexpr std::uint32_t walks_worth_inheriting = 256;
+
     static std::uint32_t walks_worth_a_list(std::uint64_t layers) noexcept {
         return static_cast<std::uint32_t>(
             std::clamp<std::uint64_t>(layers / 64, 64, std::uint64_t{1} << 31));
@@ -104,6 +110,7 @@ struct View : detail::PlaceTable {
         table[i].index = index;
         table[i].list.store(nullptr, std::memory_order_relaxed);
         table[i].walks_left.store(walks_worth_a_list(index.layers), std::memory_order_relaxed);
+        table[i].walks_for_copy = 0;
         table[i].tag.store(tag_of(dimension), std::memory_order_release);
         return &table[i];
     }

@@ -349,3 +349,42 @@ TEST_CASE(
     CHECK(appended.find({1, layers + 1}).text() == "appended");
     CHECK_FALSE(appended.find({1, layers + 2}));
 }
+
+TEST_CASE("places: taken over after few look-ups, copied only after many") {
+    const TempStore store;
+    Producer producer = store.create();
+    constexpr std::uint64_t many = 40'000;  // a list is worth 625 walks
+    Batch batch = producer.batch();
+    for (std::uint64_t layer = 0; layer < many; ++layer) {
+        batch.put({1, layer}, std::to_string(layer));
+    }
+    batch.crystallize();
+    Consumer consumer = store.attach();
+    const auto look = [](const Snapshot& snapshot, int times) {
+        for (int i = 0; i < times; ++i) {
+            CHECK(snapshot.find({1, 5}).text() == "5");
+        }
+    };
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    Snapshot first = consumer.snapshot();
+    look(first, 624);
+    CHECK(list_of(first, 1) == nullptr);
+    look(first, 1);
+    CHECK(list_of(first, 1) != nullptr);
+    publish(producer, {1, 6}, "changed");
+    {
+        const Snapshot second = consumer.snapshot();
+        look(second, 300);  // the first is held: nothing to be taken over yet
+        CHECK(list_of(second, 1) == nullptr);
+        look(second, 325);
+        CHECK(list_of(second, 1) != nullptr);
+        CHECK(second.find({1, 6}).text() == "changed");
+        CHECK(first.find({1, 6}).text() == "6");
+    }
+    first = Snapshot();
+    publish(producer, {1, 7}, "changed");
+    const Snapshot third = consumer.snapshot();
+    look(third, 256);
+    CHECK(list_of(third, 1) != nullptr);
+    CHECK(third.find({1, 7}).text() == "changed");
+}
