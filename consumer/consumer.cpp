@@ -32,13 +32,13 @@ SessionPointer attach_once(std::string_view name, const ConsumerOptions& options
     for (;;) {
         auto store = ipc::open_store_directory(options.base_path, name, trust,
                                                ipc::operation_on("attach", name));
-        const auto directory = ipc::os::status(store.directory.get());
+        const ipc::os::FileStatus directory = store.status;
         try {
             return {new Session(std::move(store), options, trust), &Session::release};
         } catch (const Error& error) {
             // Removed or replaced between the look at the name and that at the files: look again.
             if (error.code() != Errc::not_a_store ||
-                ipc::is_named(options.base_path, name, directory.value)) {
+                ipc::is_named(options.base_path, name, directory)) {
                 throw;
             }
         }
@@ -72,6 +72,9 @@ bool wait_for_directory(const std::filesystem::path& base, Clock::time_point dea
 }
 
 SessionPointer attach_session(std::string_view name, const ConsumerOptions& options) {
+    if (options.wait_for_store <= std::chrono::milliseconds::zero()) {
+        return attach_once(name, options);
+    }
     const auto deadline = Clock::now() + options.wait_for_store;
     ipc::FileDescriptor watch;
     for (;;) {

@@ -91,7 +91,7 @@ std::string quoted(std::string_view text) {
         const auto byte = static_cast<unsigned char>(c);
         result += byte < 0x20 || byte == 0x7F ? '?' : c;
     }
-    return result + (text.size() > 80 ? "...\"" : "\"");
+    return result.append(text.size() > 80 ? "...\"" : "\"");
 }
 
 Errc errc_of(int errno_value) noexcept {

@@ -43,7 +43,9 @@ void check_store_name(std::string_view name) {
 namespace ipc {
 
 std::string region_file_name(Dimension dimension, std::uint64_t serial) {
-    return "region-" + std::to_string(dimension) + "-" + std::to_string(serial) + ".mmap";
+    std::string name = "region-";
+    name.append(std::to_string(dimension)).append(1, '-').append(std::to_string(serial));
+    return name.append(".mmap");
 }
 
 bool parse_region_file_name(std::string_view name, std::uint64_t& serial) {
@@ -98,7 +100,8 @@ void check_trust(const os::FileStatus& status, bool directory, const Trust& trus
 }
 
 std::string operation_on(std::string_view operation, std::string_view name) {
-    return std::string(operation) + " " + quoted(name);
+    std::string text(operation);
+    return text.append(1, ' ').append(quoted(name));
 }
 
 namespace {
@@ -111,13 +114,23 @@ bool leads_to(int base, const std::string& name, const os::FileStatus& directory
 
 }  // namespace
 
+std::string StoreDirectory::file(std::string_view file_name) const {
+    std::string result;
+    result.reserve(path.size() + 1 + file_name.size());
+    return result.append(path).append(1, '/').append(file_name);
+}
+
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
                                     const Trust& trust, std::string_view operation) {
     check_store_name(name);
     StoreDirectory store;
     store.name = std::string(name);
-    store.path = (base / name).string();
-    auto opened_base = os::open_directory(base.string());
+    store.path = base.native();
+    if (!store.path.empty() && store.path.back() != '/') {
+        store.path += '/';
+    }
+    store.path += name;
+    auto opened_base = os::open_directory(base.native());
     if (!opened_base) {
         fail_errno(
             opened_base.error, operation, base.string(), "cannot open the base directory",
@@ -142,12 +155,13 @@ StoreDirectory open_store_directory(const std::filesystem::path& base, std::stri
         fail_errno(status.error, operation, store.path, "cannot read its status");
     }
     check_trust(status.value, true, trust, operation, store.path);
+    store.status = status.value;
     return store;
 }
 
 bool is_named(const std::filesystem::path& base, std::string_view name,
               const os::FileStatus& directory) {
-    const auto opened = os::open_directory(base.string());
+    const auto opened = os::open_directory(base.native());
     return opened && leads_to(opened.value.get(), std::string(name), directory);
 }
 

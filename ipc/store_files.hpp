@@ -48,10 +48,9 @@ struct StoreDirectory {
     FileDescriptor directory;
     std::string name;
     std::string path;
+    os::FileStatus status{};  // of the directory, as open_store_directory found it
 
-    std::string file(std::string_view file_name) const {
-        return path + "/" + std::string(file_name);
-    }
+    std::string file(std::string_view file_name) const;
 };
 
 /// Opens base/name. Throws store_not_found, permission_denied, not_trusted, not_a_store.
