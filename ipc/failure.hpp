@@ -15,14 +15,16 @@ std::string quoted(std::string_view text);
 /// The code that fits an errno of a call on a store's files.
 Errc errc_of(int errno_value) noexcept;
 
-[[noreturn]] void fail(Errc code, std::string_view operation, std::string_view path,
-                       std::string detail, std::string hint = {});
+// Cold: the code that prepares a message stays away from what runs when all is well.
+[[noreturn, gnu::cold]] void fail(Errc code, std::string_view operation, std::string_view path,
+                                  std::string detail, std::string hint = {});
 
 /// A system call failed: `detail` says which and on what; the errno's text is added.
-[[noreturn]] void fail_errno(int errno_value, std::string_view operation, std::string_view path,
-                             std::string detail, std::string hint = {});
+[[noreturn, gnu::cold]] void fail_errno(int errno_value, std::string_view operation,
+                                        std::string_view path, std::string detail,
+                                        std::string hint = {});
 
 /// A broken invariant of our own: prints and aborts. Never used for bytes that others wrote.
-[[noreturn]] void bug(const char* what) noexcept;
+[[noreturn, gnu::cold]] void bug(const char* what) noexcept;
 
 }  // namespace strata::ipc
