@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumer/session.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ipc/failure.hpp"
@@ -13,7 +14,7 @@ namespace {
 /// has ended meanwhile.
 struct Registry {
     std::mutex mutex;  // before any session's
-    std::unordered_map<std::uint64_t, Session*> sessions;
+    std::vector<std::pair<std::uint64_t, Session*>> sessions;
     std::uint64_t last_number = 0;
     unsigned forking =
         0;  // sessions that are prepared for a fork; the first locks, the last unlocks
@@ -25,6 +26,10 @@ struct Registry {
     std::uint64_t next_number() {
         const std::lock_guard lock(mutex);
         return ++last_number;
+    }
+    void add(std::uint64_t number, Session* session) {
+        const std::lock_guard lock(mutex);
+        sessions.emplace_back(number, session);
     }
 };
 
@@ -42,11 +47,7 @@ Session::Session(ipc::StoreDirectory store, const ConsumerOptions& options, cons
     views_.push_back(std::make_unique<View>(*this));  // closed: the first `take` opens one
     free_views_.push_back(views_.back().get());
     current_.store(views_.back().get(), std::memory_order_release);
-    {
-        Registry& registry = Registry::instance();
-        const std::lock_guard lock(registry.mutex);
-        registry.sessions.emplace(number_, this);
-    }
+    Registry::instance().add(number_, this);
     register_hook();
 }
 
@@ -74,7 +75,8 @@ void Session::settle(std::uint64_t number) noexcept {
     {
         Registry& registry = Registry::instance();
         const std::lock_guard registry_lock(registry.mutex);
-        const auto found = registry.sessions.find(number);
+        const auto found = std::find_if(registry.sessions.begin(), registry.sessions.end(),
+                                        [&](const auto& entry) { return entry.first == number; });
         if (found == registry.sessions.end()) {
             return;
         }

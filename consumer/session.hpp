@@ -10,7 +10,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "consumer/hold_cell.hpp"
@@ -167,7 +167,8 @@ private:
     bool released_ = false;
     bool warmed_up_ = false;  // a first snapshot was taken
     PinSet pins_;
-    std::unordered_map<std::uint64_t, std::shared_ptr<ipc::RegionMapping>> regions_;
+    /// By serial. (A hash table would cost a first attachment three more pages of code.)
+    std::vector<std::pair<std::uint64_t, std::shared_ptr<ipc::RegionMapping>>> regions_;
     Generation regions_layout_ = 0;
     std::uint64_t place_bytes_ = 0;  // of all views' place lists
 

@@ -283,13 +283,13 @@ TouchedDimension* Session::touch(View& view, Dimension dimension) {
     if (TouchedDimension* const done = view.touched(dimension)) {
         return done;
     }
-    auto found = regions_.find(record->serial);
-    if (found == regions_.end()) {
-        found = regions_
-                    .emplace(record->serial,
-                             std::make_shared<ipc::RegionMapping>(store_, control_.identity(),
-                                                                  *record, trust_, operation_))
-                    .first;
+    auto found = std::lower_bound(
+        regions_.begin(), regions_.end(), record->serial,
+        [](const auto& entry, std::uint64_t serial) { return entry.first < serial; });
+    if (found == regions_.end() || found->first != record->serial) {
+        found = regions_.emplace(found, record->serial,
+                                 std::make_shared<ipc::RegionMapping>(store_, control_.identity(),
+                                                                      *record, trust_, operation_));
     }
     STRATA_CRASH_POINT("view.region-mapped");
     const ipc::IndexView index = found->second->index_of(*record, operation_);
