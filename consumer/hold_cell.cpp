@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "consumer/hold_cell.hpp"
 
+#include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -27,22 +29,37 @@ Pool& pool() {
 thread_local constinit bool thread_ended = false;
 
 /// What a thread has to give up when it ends.
-struct ThreadCells {
-    std::vector<std::pair<std::uint64_t, HoldCell*>> cells;
+using ThreadCells = std::vector<std::pair<std::uint64_t, HoldCell*>>;
 
-    ~ThreadCells() {
-        cell_cache = {};
-        thread_ended = true;
-        for (const auto& [session, cell] : cells) {
-            // A cell that went to another session meanwhile is not this thread's any more.
-            if (cell->session.load(std::memory_order_acquire) == session) {
-                cell->ownerless.store(true, std::memory_order_release);
-            }
+thread_local constinit ThreadCells* thread_cells = nullptr;
+
+void end_thread(void* ended) noexcept {
+    cell_cache = {};
+    thread_cells = nullptr;
+    thread_ended = true;
+    const std::unique_ptr<ThreadCells> cells(static_cast<ThreadCells*>(ended));
+    for (const auto& [session, cell] : *cells) {
+        // A cell that went to another session meanwhile is not this thread's any more.
+        if (cell->session.load(std::memory_order_acquire) == session) {
+            cell->ownerless.store(true, std::memory_order_release);
         }
     }
-};
+}
 
-thread_local ThreadCells thread_cells;
+// Null if there is no memory, or the thread is about to end.
+ThreadCells* cells_of_thread() noexcept {
+    if (thread_cells == nullptr && !thread_ended) {
+        try {
+            auto made = std::make_unique<ThreadCells>();
+            if (ipc::os::at_thread_end(&end_thread, made.get())) {
+                thread_cells = made.release();
+            }
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
+    }
+    return thread_cells;
+}
 
 }  // namespace
 
@@ -77,10 +94,10 @@ void recycle_cell(HoldCell* cell) noexcept {
 }
 
 HoldCell* find_cell(std::uint64_t session) noexcept {
-    if (thread_ended) {
+    if (thread_cells == nullptr) {
         return nullptr;
     }
-    for (const auto& [number, cell] : thread_cells.cells) {
+    for (const auto& [number, cell] : *thread_cells) {
         if (number == session) {
             cell_cache.entry[session % CellCache::entries] = {session, cell};
             return cell;
@@ -91,16 +108,16 @@ HoldCell* find_cell(std::uint64_t session) noexcept {
 
 void remember_cell(std::uint64_t session, HoldCell* cell) {
     // Sessions come and go: forget the cells of those that went.
-    std::erase_if(thread_cells.cells, [](const auto& entry) {
+    std::erase_if(*thread_cells, [](const auto& entry) {
         return entry.second->session.load(std::memory_order_acquire) != entry.first;
     });
-    thread_cells.cells.emplace_back(session, cell);
+    thread_cells->emplace_back(session, cell);
     cell_cache.entry[session % CellCache::entries] = {session, cell};
 }
 
 bool can_hold() noexcept {
     static const bool have_barriers = ipc::os::register_barriers();
-    return have_barriers && !thread_ended;
+    return have_barriers && cells_of_thread() != nullptr;
 }
 
 void heavy_barrier() noexcept {

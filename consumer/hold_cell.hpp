@@ -14,11 +14,13 @@
 #include <atomic>
 #include <cstdint>
 
+#include "consumer/cache_aligned.hpp"
+
 namespace strata::consumer_impl {
 
 struct View;
 
-struct alignas(64) HoldCell {
+struct alignas(64) HoldCell : CacheAligned {
     std::atomic<View*> held{nullptr};
     /// Set by a closer that had to give way to this holder: the holder has to come back to it.
     std::atomic<bool> nudge{false};
@@ -38,11 +40,11 @@ void recycle_cell(HoldCell* cell) noexcept;
 /// The calling thread's cell for a session, or null if it has none yet. `known_cell` below is the
 /// quick look, which may miss.
 HoldCell* find_cell(std::uint64_t session) noexcept;
-/// Remembers a cell for the calling thread, until it ends.
+/// Remembers a cell for the calling thread, until it ends. Only for a thread that `can_hold`.
 void remember_cell(std::uint64_t session, HoldCell* cell);
 
-/// Whether the calling thread can have cells: the kernel offers the heavy barrier, and the thread
-/// is not about to end.
+/// Whether the calling thread can have cells: the kernel offers the heavy barrier, there is memory,
+/// and the thread is not about to end.
 bool can_hold() noexcept;
 void heavy_barrier() noexcept;
 

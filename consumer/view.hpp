@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "consumer/cache_aligned.hpp"
 #include "consumer/hold_cell.hpp"
 #include "ipc/index_view.hpp"
 #include "ipc/layout.hpp"
@@ -20,7 +21,7 @@ namespace strata::consumer_impl {
 class Session;
 
 /// A dimension that somebody looked at through this view. One cache line: all that `find` needs.
-struct alignas(64) TouchedDimension {
+struct alignas(64) TouchedDimension : CacheAligned {
     /// view.stamp << 32 | dimension. Another stamp: the place is free (left over from an earlier
     /// use of the View), so that reusing a View clears nothing.
     std::atomic<std::uint64_t> tag{0};
@@ -52,7 +53,7 @@ struct PlaceArray {
 ///   closed   no generation is loaded; taking fails, the count may be off by threads backing out
 ///   retired  not the session's current view any more; to be closed when nobody holds it
 /// The fields below `refs` are written while it is closed, under the session's mutex.
-struct View : detail::PlaceTable {
+struct View : detail::PlaceTable, CacheAligned {
     static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
     static constexpr std::uint32_t retired = std::uint32_t{1} << 30;
 

@@ -155,6 +155,10 @@ void random_bytes(void* out, std::size_t size);
 std::int64_t realtime_ns() noexcept;
 std::int64_t process_id() noexcept;
 
+/// act(value) when the calling thread ends, after its thread_local objects; not at the end of the
+/// main thread. `act` must always be the same. False: no room for it, or the process is ending.
+bool at_thread_end(void (*act)(void*), void* value) noexcept;
+
 /// While it lives, the calling thread gets no signal; threads that it starts never do.
 class BlockedSignals {
 public:

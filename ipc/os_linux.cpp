@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <linux/membarrier.h>
 #include <memory>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -96,6 +98,15 @@ short type_of(LockType type) noexcept {
         case LockType::unlock: break;
     }
     return F_UNLCK;
+}
+
+// The library may be unloaded while threads go on that `act`, its code, waits for.
+pthread_key_t thread_end_key;
+std::atomic<bool> have_thread_end_key{false};
+[[gnu::destructor]] void forget_thread_ends() noexcept {
+    if (have_thread_end_key.exchange(false)) {
+        ::pthread_key_delete(thread_end_key);
+    }
 }
 
 }  // namespace
@@ -435,6 +446,18 @@ std::int64_t realtime_ns() noexcept {
 }
 
 std::int64_t process_id() noexcept { return ::getpid(); }
+
+// Not a thread_local object with a destructor: the first one of a process makes it touch so many
+// pages of the C++ runtime and the loader that a tenth of an attachment's time went there.
+bool at_thread_end(void (*act)(void*), void* value) noexcept {
+    static const bool made = [&] {
+        const bool done = ::pthread_key_create(&thread_end_key, act) == 0;
+        have_thread_end_key.store(done);
+        return done;
+    }();
+    return made && have_thread_end_key.load(std::memory_order_relaxed) &&
+           ::pthread_setspecific(thread_end_key, value) == 0;
+}
 
 BlockedSignals::BlockedSignals() noexcept {
     sigset_t all;
