@@ -2,6 +2,7 @@
 // Attaching, restarting a producer, and what the index weighs.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/harness/clock.hpp"
@@ -19,7 +20,9 @@ namespace {
 double raw_attach(const std::filesystem::path& file) {
     const Stopwatch watch;
     const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    const auto bytes = std::filesystem::file_size(file);
+    struct stat status {};
+    fstat(fd, &status);
+    const auto bytes = static_cast<std::size_t>(status.st_size);
     void* const at = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
     if (fd < 0 || at == MAP_FAILED) {
         throw NotRun("cannot map " + file.filename().string());
@@ -31,24 +34,27 @@ double raw_attach(const std::filesystem::path& file) {
     return spent / 1e3;
 }
 
-/// Median over processes that have attached `before` times already. The first time is the one that
-/// counts; most of it is page faults of code, which the next times do without.
-double in_fresh_processes(int before, const std::function<double()>& once) {
-    std::vector<double> times;
-    for (int i = 0; i < 20; ++i) {
-        Crew crew(1, [&](Crew::Member& member) {
-            pin_to(usable_cpus().size() - 1);
-            member.ready_to_start();
-            for (int time = 0; time < before; ++time) {
-                once();
-            }
-            member.report(0, once());
-        });
-        crew.start();
-        crew.join();
-        times.push_back(crew.value(0, 0));
-    }
-    return median(times);
+/// What `once` measures, as the median over processes that have done it `before` times already. The
+/// first time is the one that counts; most of it is page faults of code, which the next times do
+/// without.
+Entrant in_fresh_processes(std::string name, Role role, int before, std::function<double()> once) {
+    return {std::move(name), role, [before, once = std::move(once)] {
+                std::vector<double> times;
+                for (int i = 0; i < 20; ++i) {
+                    Crew crew(1, [&](Crew::Member& member) {
+                        pin_to(usable_cpus().size() - 1);
+                        member.ready_to_start();
+                        for (int time = 0; time < before; ++time) {
+                            once();
+                        }
+                        member.report(0, once());
+                    });
+                    crew.start();
+                    crew.join();
+                    times.push_back(crew.value(0, 0));
+                }
+                return median(times);
+            }};
 }
 
 std::filesystem::path region_file(const std::filesystem::path& base) {
@@ -62,54 +68,49 @@ std::filesystem::path region_file(const std::filesystem::path& base) {
 
 void attach(Context& context, const std::string& name, const Dataset& dataset) {
     const ScratchDirectory scratch(context, "attach");
-    const StrataStore store(scratch.path(), dataset);
     const std::filesystem::path lmdb = scratch.path() / "lmdb";
     std::string lmdb_absent;
+    // Both are closed again: no child must inherit an open store, whose code would run in the fork.
+    { const StrataStore fill(scratch.path(), dataset); }
     try {
         const LmdbStore fill(lmdb, dataset);
     } catch (const NotRun& reason) {
         lmdb_absent = reason.what();
     }
     const std::uint64_t key = dataset.layers / 2;
+    const auto attach_strata = [&] {
+        const Stopwatch watch;
+        Consumer consumer = Consumer::attach(StrataStore::name, consumer_options(scratch.path()));
+        const Snapshot snapshot = consumer.snapshot();
+        const Layer layer = snapshot.find({StrataStore::dimension, key});
+        const std::uint64_t words = words_of(layer.bytes());
+        const double spent = static_cast<double>(watch.ns()) / 1e3;
+        check_sum("strata", words, expected_words(key));
+        return spent;
+    };
+    const auto attach_lmdb = [&] {
+        if (!lmdb_absent.empty()) {
+            throw NotRun(lmdb_absent);
+        }
+        const Stopwatch watch;
+        const auto reader = lmdb_attach_reader(lmdb);
+        const std::uint64_t words = reader->sum(std::span(&key, 1));
+        const double spent = static_cast<double>(watch.ns()) / 1e3;
+        check_sum("LMDB", words, expected_words(key));
+        return spent;
+    };
+    const std::filesystem::path region = region_file(scratch.path());
     for (const int before : {0, 1}) {
         Row row{.name = before == 0 ? name : name + "/again",
                 .title = before == 0 ? "attach and read the first layer (detaching not counted)"
                                      : "the same, for the second time in a process",
                 .unit = "us"};
         row.at_most(1, "strata", "LMDB");
-        std::vector<Entrant> entrants;
-        entrants.push_back(
-            {"strata", Role::strata, [&] {
-                 return in_fresh_processes(before, [&] {
-                     const Stopwatch watch;
-                     Consumer consumer =
-                         Consumer::attach(StrataStore::name, consumer_options(scratch.path()));
-                     const Snapshot snapshot = consumer.snapshot();
-                     const Layer layer = snapshot.find({StrataStore::dimension, key});
-                     const std::uint64_t words = words_of(layer.bytes());
-                     const double spent = static_cast<double>(watch.ns()) / 1e3;
-                     check_sum("strata", words, expected_words(key));
-                     return spent;
-                 });
-             }});
-        entrants.push_back({"LMDB", Role::peer, [&] {
-                                if (!lmdb_absent.empty()) {
-                                    throw NotRun(lmdb_absent);
-                                }
-                                return in_fresh_processes(before, [&] {
-                                    const Stopwatch watch;
-                                    const auto reader = lmdb_attach_reader(lmdb);
-                                    const std::uint64_t words = reader->sum(std::span(&key, 1));
-                                    const double spent = static_cast<double>(watch.ns()) / 1e3;
-                                    check_sum("LMDB", words, expected_words(key));
-                                    return spent;
-                                });
-                            }});
-        entrants.push_back({"raw open + map + touch", Role::ceiling, [&] {
-                                return in_fresh_processes(before, [&] {
-                                    return raw_attach(region_file(scratch.path()));
-                                });
-                            }});
+        std::vector<Entrant> entrants{
+            in_fresh_processes("strata", Role::strata, before, attach_strata),
+            in_fresh_processes("LMDB", Role::peer, before, attach_lmdb),
+            in_fresh_processes("raw open + map + touch", Role::ceiling, before,
+                               [&] { return raw_attach(region); })};
         run_rounds(context, row, entrants);
         context.finish(std::move(row));
     }
