@@ -55,8 +55,18 @@ bool complete(const Snapshot& snapshot, Dimension dimension, Generation g) {
     }
     std::vector<Layer> many(ids.size());
     snapshot.find(ids, many);
+    std::vector<std::uint64_t> numbers;
+    for (const LayerId id : ids) {
+        numbers.push_back(id.layer);
+    }
+    std::vector<Layer> numbered(numbers.size());
+    snapshot.find(dimension, numbers, numbered);
     for (const LayerId id : ids) {
         const Layer found = snapshot.find(id);
+        const Layer& same = numbered[id.layer];
+        if (same.data() != found.data() || same.size() != found.size()) {
+            return false;
+        }
         const bool expected = id.layer < layers && id.layer % 3 != 2;
         const Layer& other = many[id.layer];
         if (static_cast<bool>(found) != expected || other.data() != found.data() ||
@@ -123,6 +133,43 @@ TEST_CASE("places: dimensions that share a place in the table, and ever new ones
     CHECK(list_of(snapshot, 2) != nullptr);
     CHECK(complete(snapshot, 1, first));
     CHECK_FALSE(snapshot.find({129, 3}));
+}
+
+TEST_CASE("places: a batch of several dimensions, with many layers and few") {
+    constexpr std::uint64_t many = 20'000;  // more than are taken to lie in the caches
+    const TempStore store;
+    Producer producer = store.create();
+    Batch batch = producer.batch();
+    for (std::uint64_t layer = 0; layer < many; ++layer) {
+        for (Dimension dimension = 1; dimension <= 3; ++dimension) {
+            if (layer % 7 != dimension && (dimension == 1 || layer < 500)) {
+                batch.put({dimension, layer}, std::to_string(layer * 8 + dimension));
+            }
+        }
+    }
+    batch.crystallize();
+    Consumer consumer = store.attach();
+    const Snapshot snapshot = consumer.snapshot();
+    for (int round = 0; round < 3; ++round) {          // walked, half noted, noted
+        for (Dimension last = 1; last <= 4; ++last) {  // 4: there is none
+            std::vector<LayerId> ids;
+            for (std::uint64_t i = 0; i < 2 * many; ++i) {
+                ids.push_back({static_cast<Dimension>(i % 300 < 290 ? 1 : 1 + i % last),
+                               i * 7919 % (many + 10)});
+            }
+            std::vector<Layer> found(ids.size());
+            snapshot.find(ids, found);
+            std::uint64_t wrong = 0;
+            for (std::size_t i = 0; i < ids.size(); ++i) {
+                const auto [dimension, layer] = ids[i];
+                const bool there = layer % 7 != dimension && dimension <= 3 &&
+                                   layer < (dimension == 1 ? many : 500);
+                wrong += there != static_cast<bool>(found[i]) ||
+                         (there && found[i].text() != std::to_string(layer * 8 + dimension));
+            }
+            CHECK(wrong == 0);
+        }
+    }
 }
 
 TEST_CASE("places: only for dense layer numbers, and within the memory allowed") {

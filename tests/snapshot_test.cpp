@@ -134,6 +134,10 @@ TEST_CASE("an empty snapshot finds nothing and says so") {
     Layer out[2] = {Layer::from_parts(reinterpret_cast<const std::byte*>(ids), 1, 0), {}};
     empty.find(ids, out);
     CHECK_FALSE(out[0]);
+    const std::uint64_t numbers[] = {1, 2};
+    out[0] = Layer::from_parts(reinterpret_cast<const std::byte*>(ids), 1, 0);
+    empty.find(1, numbers, out);
+    CHECK_FALSE(out[0]);
     CHECK(code_of([&] { empty.get({1, 1}); }) == "dimension_not_found");
     CHECK(code_of([&] { empty.dimension(1); }) == "dimension_not_found");
     CHECK(changes(empty, Snapshot()).empty());

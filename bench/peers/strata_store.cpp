@@ -11,30 +11,58 @@ constexpr std::uint64_t load_batch = 4096;
 
 class BatchedReader final : public Reader {
 public:
-    explicit BatchedReader(Consumer& consumer) : snapshot_(consumer.snapshot()) {}
+    BatchedReader(Consumer& consumer, std::size_t batch)
+        : snapshot_(consumer.snapshot()), ids_(batch), layers_(batch) {}
 
     std::uint64_t sum(std::span<const std::uint64_t> keys) override {
-        constexpr std::size_t batch = 64;
-        std::array<LayerId, batch> ids;
-        std::array<Layer, batch> layers;
         std::uint64_t total = 0;
-        for (std::size_t start = 0; start < keys.size(); start += batch) {
-            const std::size_t count = std::min(batch, keys.size() - start);
+        for (std::size_t start = 0; start < keys.size(); start += ids_.size()) {
+            const std::size_t count = std::min(ids_.size(), keys.size() - start);
             for (std::size_t i = 0; i < count; ++i) {
-                ids[i] = {StrataStore::dimension, keys[start + i]};
+                ids_[i] = {StrataStore::dimension, keys[start + i]};
             }
-            snapshot_.find(std::span(ids).first(count), layers);
-            for (std::size_t i = 0; i < count; ++i) {
-                total += words_of(layers[i] ? layers[i].bytes() : nothing_found());
-            }
+            snapshot_.find(std::span<const LayerId>(ids_).first(count), layers_);
+            total += words_of_all(std::span<const Layer>(layers_).first(count));
         }
         return total;
     }
     // A chain has nothing to overlap.
     std::uint64_t chase(std::uint64_t, std::size_t, std::uint64_t) override { return 0; }
 
+    static std::uint64_t words_of_all(std::span<const Layer> layers) {
+        std::uint64_t total = 0;
+        for (const Layer& layer : layers) {
+            total += words_of(layer ? layer.bytes() : nothing_found());
+        }
+        return total;
+    }
+
 private:
     Snapshot snapshot_;
+    std::vector<LayerId> ids_;
+    std::vector<Layer> layers_;
+};
+
+/// As above, of one dimension: numbers instead of ids.
+class NumbersReader final : public Reader {
+public:
+    NumbersReader(Consumer& consumer, std::size_t batch)
+        : snapshot_(consumer.snapshot()), layers_(batch) {}
+
+    std::uint64_t sum(std::span<const std::uint64_t> keys) override {
+        std::uint64_t total = 0;
+        for (std::size_t start = 0; start < keys.size(); start += layers_.size()) {
+            const std::size_t count = std::min(layers_.size(), keys.size() - start);
+            snapshot_.find(StrataStore::dimension, keys.subspan(start, count), layers_);
+            total += BatchedReader::words_of_all(std::span<const Layer>(layers_).first(count));
+        }
+        return total;
+    }
+    std::uint64_t chase(std::uint64_t, std::size_t, std::uint64_t) override { return 0; }
+
+private:
+    Snapshot snapshot_;
+    std::vector<Layer> layers_;
 };
 
 class BatchWriter final : public Writer {
@@ -114,8 +142,12 @@ std::unique_ptr<Reader> strata_held_reader(Consumer& consumer) {
     });
 }
 
-std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer) {
-    return std::make_unique<BatchedReader>(consumer);
+std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer, std::size_t batch) {
+    return std::make_unique<BatchedReader>(consumer, batch);
+}
+
+std::unique_ptr<Reader> strata_numbers_reader(Consumer& consumer, std::size_t batch) {
+    return std::make_unique<NumbersReader>(consumer, batch);
 }
 
 // The payload is summed after the snapshot is gone. That is safe here alone: nobody publishes

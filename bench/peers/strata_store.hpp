@@ -51,8 +51,10 @@ ConsumerOptions consumer_options(const std::filesystem::path& base);
 
 /// find() in a snapshot that is held.
 std::unique_ptr<Reader> strata_held_reader(Consumer& consumer);
-/// Batched find() in a snapshot that is held, 64 ids a call.
-std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer);
+/// Batched find() in a snapshot that is held, `batch` ids a call.
+std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer, std::size_t batch);
+/// The same with the numbers of one dimension instead of ids.
+std::unique_ptr<Reader> strata_numbers_reader(Consumer& consumer, std::size_t batch);
 /// Take a snapshot, find one layer, let go.
 std::unique_ptr<Reader> strata_renewed_reader(Consumer& consumer);
 /// One batch, used again and again.

@@ -49,7 +49,11 @@ public:
     std::vector<Named> with_more() {
         std::vector<Named> all = common();
         all.push_back({"strata batched find", Role::strata,
-                       [this] { return strata_batched_reader(store_.consumer()); }});
+                       [this] { return strata_batched_reader(store_.consumer(), 64); }});
+        all.push_back({"strata batched find, 1024 a call", Role::strata,
+                       [this] { return strata_batched_reader(store_.consumer(), 1024); }});
+        all.push_back({"strata batched find of numbers", Role::strata,
+                       [this] { return strata_numbers_reader(store_.consumer(), 64); }});
         all.push_back({"LMDB renewed", Role::peer, [this] { return lmdb().renewed_reader(); }});
         all.push_back({"Boost.Interprocess map + mutex", Role::peer, [this] { return map(); }});
         all.push_back({"tkrzw", Role::peer,

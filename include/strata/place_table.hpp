@@ -34,16 +34,19 @@ struct alignas(64) PlaceList {
     static std::uint64_t tag_of(Dimension dimension, std::uint64_t count) noexcept {
         return count << 32 | dimension;
     }
-    bool can_note(LayerId id) const noexcept {
+    /// Number of places if it is that dimension's list, else 0: there is no empty list.
+    std::uint64_t count_of(Dimension dimension) const noexcept {
         // Acquire; partner: the release in Session::open_place_list.
         const std::uint64_t found = tag.load(std::memory_order_acquire);
-        return static_cast<Dimension>(found) == id.dimension && id.layer < found >> 32;
+        return static_cast<Dimension>(found) == dimension ? found >> 32 : 0;
     }
+    bool can_note(LayerId id) const noexcept { return id.layer < count_of(id.dimension); }
     /// Relaxed: the word says all by itself, and the bytes it leads to were published before the
     /// snapshot that leads here.
-    std::uint64_t place(std::uint64_t layer) const noexcept {
+    static std::uint64_t load(std::uint64_t* places, std::uint64_t layer) noexcept {
         return std::atomic_ref<std::uint64_t>(places[layer]).load(std::memory_order_relaxed);
     }
+    std::uint64_t place(std::uint64_t layer) const noexcept { return load(places, layer); }
     std::uint64_t place_of(LayerId id) const noexcept { return can_note(id) ? place(id.layer) : 0; }
     void note(std::uint64_t layer, const Layer& found) const noexcept {
         const auto address = reinterpret_cast<std::uintptr_t>(found.data());
@@ -53,7 +56,7 @@ struct alignas(64) PlaceList {
         }
     }
     /// Unchecked: `note` got the place from a walk that checked it against the mapping's end.
-    Layer layer_at(std::uint64_t place) const noexcept {
+    static Layer layer_of(std::uint64_t place, std::uint64_t slot_word) noexcept {
         const auto* const payload =
             reinterpret_cast<const std::byte*>(static_cast<std::uintptr_t>(place >> address_shift));
 #if defined(__GNUC__)
@@ -63,6 +66,7 @@ struct alignas(64) PlaceList {
 #endif
         return Layer::from_words(payload, slot_word | (place & most_bytes));
     }
+    Layer layer_at(std::uint64_t place) const noexcept { return layer_of(place, slot_word); }
 };
 
 struct PlaceTable {
@@ -73,7 +77,7 @@ struct PlaceTable {
     /// The list of a dimension, if it has one.
     const PlaceList* list_of(Dimension dimension) const noexcept {
         const PlaceList& list = lists[dimension % size];
-        return list.can_note({dimension, 0}) ? &list : nullptr;  // there is no empty list
+        return list.count_of(dimension) != 0 ? &list : nullptr;
     }
     std::array<PlaceList, size> lists;
 };

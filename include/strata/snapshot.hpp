@@ -82,10 +82,15 @@ public:
     }
     /// The layer that was put under this name; compares the stored name.
     Layer find(Dimension dimension, std::string_view name) const noexcept;
-    /// `out[i] = find(ids[i])` for all i, with the memory latency of the look-ups overlapped: up to
-    /// several times faster than one by one when the data is larger than the caches.
-    /// Precondition: out.size() >= ids.size().
+    /// `out[i] = find(ids[i])` for all i, with the memory latency of the look-ups overlapped: worth
+    /// it where the data is larger than the caches, above all while places are not noted. Best in
+    /// batches of 16 to 256: so many payloads (first and last line) are on their way to the caches
+    /// on return. Precondition: out.size() >= ids.size().
     void find(std::span<const LayerId> ids, std::span<Layer> out) const noexcept;
+    /// The same for layers of one dimension, `out[i] = find({dimension, layers[i]})`: the list of
+    /// places is looked for once, and callers that have numbers need not write ids.
+    void find(Dimension dimension, std::span<const std::uint64_t> layers,
+              std::span<Layer> out) const noexcept;
 
     /// As `find`, but throws: dimension_not_found, layer_not_found, corrupt, truncated,
     /// permission_denied, not_trusted.
