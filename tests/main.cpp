@@ -21,6 +21,13 @@ extern "C" const char* __tsan_default_suppressions() {  // NOLINT(bugprone-reser
     return "race:boost::lockfree::detail::freelist_stack\n";
 }
 
+// Producers and consumers have threads of their own, and so have children that tests fork beside
+// them.
+extern "C" const char* __tsan_default_options();  // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __tsan_default_options() {
+    return "die_after_fork=0";
+}  // NOLINT(bugprone-reserved-identifier)
+
 namespace {
 
 constexpr int exit_skipped = 77;

@@ -18,10 +18,6 @@
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>
 
-// Children of processes with threads start threads of their own here.
-extern "C" const char* __tsan_default_options();
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
-
 using namespace strata;
 using namespace strata::test;
 
