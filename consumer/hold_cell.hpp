@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "consumer/cache_aligned.hpp"
+#include "ipc/sanitizer.hpp"
 
 namespace strata::consumer_impl {
 
@@ -50,14 +51,6 @@ void heavy_barrier() noexcept;
 
 // ThreadSanitizer knows neither membarrier nor fences: there both sides use sequentially consistent
 // operations, whose single total order gives the same guarantee.
-#if defined(__SANITIZE_THREAD__)
-#define STRATA_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define STRATA_TSAN 1
-#endif
-#endif
-
 inline void light_barrier() noexcept {
 #ifndef STRATA_TSAN
     std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler only

@@ -10,6 +10,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/region_file.hpp"
+#include "ipc/sanitizer.hpp"
 #include "producer/create.hpp"
 
 namespace strata::producer_impl {
@@ -73,8 +74,10 @@ Store::Store(ipc::StoreDirectory directory, ProducerLock lock, const ProducerOpt
     recover();
     fit_limit(options.memory_limit, "open", "open it with a larger memory_limit");
     register_hook();
+#ifndef STRATA_TSAN  // GCC 12's takes the first thread of a forked child for this one, and gives up
     waiters_.start(control_.file().get(),
                    control_.at<ipc::ControlCells>(ipc::cells_offset)->generation);
+#endif
     publish_tables(started_at_ns_);  // nobody else has this object yet
 }
 
