@@ -29,6 +29,8 @@ GROUPS = [
 ]
 PEERS = """- **array**: pointers to payloads, each an allocation of its own, indexed by the key; **array of strata's
   payloads**: the same over strata's shared pages, so that the difference is the memory's, not the index's.
+  Among the readers: one array in each process, beside strata's producer, to show what the machine takes.
+- **strata batched find**: 64 ids a call, or 1024; *of numbers*: 64 layer numbers of one dimension a call.
 - **std::unordered_map, absl::flat_hash_map**: from a 64-bit key to such a pointer, reserved beforehand.
 - **LMDB**: MDB_INTEGERKEY, MDB_NOSYNC | MDB_WRITEMAP, the same tmpfs, loaded with MDB_APPEND; readers hold a
   transaction, or reset and renew it (never begin anew).
