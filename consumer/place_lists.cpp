@@ -140,7 +140,8 @@ PlaceArray Session::take_places(View& before, Dimension number, std::uint64_t co
 PlaceArray Session::copy_places(const detail::PlaceList& noted, std::uint64_t count) noexcept {
     // Room for an eighth more: who appends again and again does not copy again and again.
     const std::uint64_t kept = std::min(count, noted.count);
-    PlaceArray array = new_places(count <= noted.count ? count : count + count / 8, kept);
+    const std::uint64_t roomy = std::min(count + count / 8, detail::PlaceList::most_places);
+    PlaceArray array = new_places(count <= noted.count ? count : roomy, kept);
     for (std::uint64_t layer = 0; array.places && layer < kept; ++layer) {
         array.places[layer] = noted.place(layer);
     }
