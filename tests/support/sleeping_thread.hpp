@@ -22,7 +22,7 @@ inline bool is_asleep(pid_t thread) {
     return state == "S";
 }
 
-/// Runs `sleep`, which is to block in a system call; once constructed, it does.
+/// Runs `sleep`, which is to block in a system call; once constructed, it does, or has ended.
 class SleepingThread {
 public:
     template <class Sleep>
@@ -30,8 +30,9 @@ public:
         : thread_([this, sleep = std::move(sleep)] {
               id_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
               sleep();
+              ended_.store(true);
           }) {
-        while (id_.load() == 0 || !is_asleep(id_.load())) {
+        while (!ended_.load() && (id_.load() == 0 || !is_asleep(id_.load()))) {
             std::this_thread::yield();
         }
     }
@@ -47,6 +48,7 @@ public:
 
 private:
     std::atomic<pid_t> id_{0};
+    std::atomic<bool> ended_{false};
     std::thread thread_;
 };
 
