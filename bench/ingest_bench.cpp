@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ingestion from several threads: a Crystallizer with either queue against one commit per layer;
-// and how long an allocation takes with a million live layers.
+// Ingestion from several threads: a Crystallizer against one commit per layer. How long an
+// allocation takes, while a file grows and with a million live layers, and memory for the core
+// dimensions.
 //
 //   strata_ingest_bench [rounds]      medians over alternated rounds (7 unless told)
 #include <algorithm>
@@ -17,8 +18,8 @@
 #include <unistd.h>
 #include <vector>
 
-#include "producer/ingest.hpp"
-#include "producer/ingest_queue.hpp"
+#include "producer/ingest/ingest.hpp"
+#include "producer/ingest/ingest_queue.hpp"
 #include <strata/strata.hpp>
 
 namespace {
@@ -56,13 +57,13 @@ double run_threads(std::uint64_t threads, Work work) {
     return ns_since(start);
 }
 
-// The queue alone: `threads` hand in, one fetches. Nanoseconds per item.
-double queue_alone(IngestQueue kind, std::uint64_t threads) {
-    const auto queue = producer_impl::make_item_queue(kind, 8192);
+// The queue alone: `threads` submit, one fetches. Nanoseconds per item.
+double queue_alone(std::uint64_t threads) {
+    producer_impl::ItemQueue queue(8192);
     std::thread consumer([&] {
         std::vector<producer_impl::ItemPointer> items;
         items.reserve(8192);
-        while (queue->fetch(items, std::nullopt)) {
+        while (queue.fetch(items, std::nullopt)) {
             items.clear();
         }
     });
@@ -70,22 +71,20 @@ double queue_alone(IngestQueue kind, std::uint64_t threads) {
         bool blocked = false;
         for (std::uint64_t i = 0; i < per_thread; ++i) {
             auto item = std::make_shared<producer_impl::IngestItem>();
-            queue->push(item, true, blocked);
+            queue.push(item, true, blocked);
         }
     });
-    queue->close();
+    queue.close();
     consumer.join();
     return ns / static_cast<double>(threads * per_thread);
 }
 
 // Until the last layer is published; nanoseconds per layer.
-double crystallizer(Producer& producer, IngestQueue kind, std::uint64_t threads) {
-    CrystallizerOptions options;
-    options.queue = kind;
+double crystallizer(Producer& producer, std::uint64_t threads) {
     const std::string payload(256, 'x');
     const auto start = Clock::now();
     {
-        Crystallizer ingest(producer, options);
+        Crystallizer ingest(producer);
         run_threads(threads, [&](std::uint64_t t) {
             for (std::uint64_t i = 0; i < per_thread; ++i) {
                 ingest.put({1, (i * 7919 + t * 131) % keys}, payload);
@@ -109,11 +108,9 @@ double one_by_one(Producer& producer, std::uint64_t threads) {
            static_cast<double>(threads * per_thread);
 }
 
-// One change at a time, from hand-in to published, as its owner sees it.
-double round_trip(Producer& producer, IngestQueue kind) {
-    CrystallizerOptions options;
-    options.queue = kind;
-    Crystallizer ingest(producer, options);
+// One change at a time, from submission to published, as its owner sees it.
+double round_trip(Producer& producer) {
+    Crystallizer ingest(producer);
     std::vector<double> times;
     for (std::uint64_t i = 0; i < 2000; ++i) {
         const auto start = Clock::now();
@@ -126,62 +123,82 @@ double round_trip(Producer& producer, IngestQueue kind) {
 void ingestion(const std::filesystem::path& base, int rounds) {
     std::printf("ns per item or layer of 256 bytes; medians of %d alternated rounds; %u cores\n",
                 rounds, std::thread::hardware_concurrency());
-    std::printf("threads  queue alone: mutex  lockfree | published: mutex  lockfree  one by one\n");
+    std::printf("threads  queue alone  published  one commit per layer\n");
     Producer producer = Producer::create("ingest", {.base_path = base});
     for (const std::uint64_t threads : {1, 2, 4, 8}) {
-        std::vector<double> figures[5];
+        std::vector<double> figures[3];
         for (int round = 0; round < rounds; ++round) {
-            figures[0].push_back(queue_alone(IngestQueue::mutex, threads));
-            figures[1].push_back(queue_alone(IngestQueue::lockfree, threads));
-            figures[2].push_back(crystallizer(producer, IngestQueue::mutex, threads));
-            figures[3].push_back(crystallizer(producer, IngestQueue::lockfree, threads));
-            figures[4].push_back(one_by_one(producer, threads));
+            figures[0].push_back(queue_alone(threads));
+            figures[1].push_back(crystallizer(producer, threads));
+            figures[2].push_back(one_by_one(producer, threads));
         }
-        std::printf("%7llu  %18.0f  %8.0f | %16.0f  %8.0f  %10.0f\n",
-                    static_cast<unsigned long long>(threads), median(figures[0]),
-                    median(figures[1]), median(figures[2]), median(figures[3]), median(figures[4]));
+        std::printf("%7llu  %11.0f  %9.0f  %20.0f\n", static_cast<unsigned long long>(threads),
+                    median(figures[0]), median(figures[1]), median(figures[2]));
     }
-    std::printf("round trip of one change, us: mutex %.1f, lockfree %.1f\n",
-                round_trip(producer, IngestQueue::mutex) / 1000,
-                round_trip(producer, IngestQueue::lockfree) / 1000);
+    std::printf("round trip of one change, us: %.1f\n", round_trip(producer) / 1000);
 }
 
-// Room for one layer (loan: no copying of a payload) at a million live layers of mixed sizes, a
-// thousandth of which changes with each commit.
+void print_times(const char* what, std::vector<double>& times) {
+    std::sort(times.begin(), times.end());
+    double total = 0;
+    for (const double ns : times)
+        total += ns;
+    std::printf("%s, us: p50 %.2f  p99 %.2f  p99.9 %.2f  p99.99 %.1f  max %.1f  mean %.3f\n", what,
+                percentile(times, 0.5) / 1000, percentile(times, 0.99) / 1000,
+                percentile(times, 0.999) / 1000, percentile(times, 0.9999) / 1000,
+                times.back() / 1000, total / static_cast<double>(times.size()) / 1000);
+}
+
+// Room for one layer (loan: no copying of a payload), of mixed sizes: while the file grows to a
+// million live layers, with a few of up to 256 KiB among them, and then, while a thousandth of them
+// changes with each commit.
 void allocations(const std::filesystem::path& base) {
     constexpr std::uint64_t layers = 1'000'000;
     Producer producer =
-        Producer::create("allocations", {.base_path = base, .memory_limit = 1500_MiB});
+        Producer::create("allocations", {.base_path = base, .memory_limit = 2500_MiB});
     std::mt19937_64 random(42);
     const auto size = [&] { return std::size_t{1} + random() % (random() % 16 == 0 ? 4000 : 500); };
     Batch batch = producer.batch();
+    std::vector<double> growing;
+    const auto timed = [&](std::vector<double>& times, LayerId id, std::size_t bytes) {
+        const auto start = Clock::now();
+        (void)batch.loan(id, bytes);
+        times.push_back(ns_since(start));
+    };
     for (std::uint64_t i = 0; i < layers; ++i) {
-        batch.loan({1, i}, size());
+        const bool large = i % 500 == 0;
+        timed(growing, {large ? 2U : 1U, i}, large ? 1 + random() % (256 << 10) : size());
         if (i % 1000 == 999) {
             batch.crystallize();
         }
     }
-    std::vector<double> times;
+    print_times("allocation while the file grows to a million layers", growing);
+    std::vector<double> settled;
     for (int round = 0; round < 300; ++round) {
         for (int i = 0; i < 1000; ++i) {
-            const LayerId id{1, random() % layers};
-            const std::size_t bytes = size();
-            const auto start = Clock::now();
-            batch.loan(id, bytes);
-            times.push_back(ns_since(start));
+            timed(settled, {1, random() % layers}, size());
         }
         batch.crystallize();
     }
-    std::sort(times.begin(), times.end());
+    print_times("allocation at a million live layers", settled);
     const StoreStatistics s = statistics(producer);
-    std::printf("allocation at %llu live layers, us: p50 %.2f  p99 %.2f  p99.9 %.2f  max %.1f\n",
-                static_cast<unsigned long long>(layers), percentile(times, 0.5) / 1000,
-                percentile(times, 0.99) / 1000, percentile(times, 0.999) / 1000,
-                times.back() / 1000);
     std::printf("committed %.0f MiB, live %.0f MiB, fragmentation ratio %.3f, slabs %.3f free\n",
                 static_cast<double>(s.committed_bytes) / 1048576,
                 static_cast<double>(s.live_bytes) / 1048576, s.fragmentation_ratio(),
                 s.regions.at(0).memory.slab_fragmentation());
+}
+
+// Memory for the fourteen core dimensions, taken from the system at once.
+void preallocation(const std::filesystem::path& base) {
+    std::vector<double> times;
+    for (int round = 0; round < 5; ++round) {
+        Producer producer = Producer::create(
+            "preallocation", {.base_path = base, .memory_limit = 300_MiB, .replace = true});
+        const auto start = Clock::now();
+        producer.add_core_dimensions({.initial_bytes = 20'000'000});
+        times.push_back(ns_since(start));
+    }
+    std::printf("14 core dimensions of 20 MB each, ms: %.0f (median of 5)\n", median(times) / 1e6);
 }
 
 }  // namespace
@@ -197,6 +214,7 @@ int main(int argc, char** argv) {
     try {
         ingestion(base, rounds);
         allocations(base);
+        preallocation(base);
     } catch (const Error& error) {
         std::fprintf(stderr, "%s\n", error.what());
         result = 1;

@@ -17,6 +17,7 @@ GROUPS = [
     ("ycsb", "YCSB"),
     ("scan", "Whole-dimension scan"),
     ("commit", "Commits"),
+    ("retention", "Retained generations"),
     ("waiters", "Commits with consumers asleep in wait()"),
     ("latency", "Publish to seen"),
     ("readers", "Many reader processes"),
@@ -26,6 +27,7 @@ GROUPS = [
     ("churn", "Steady overwriting"),
     ("kill", "Readers killed at any time"),
     ("growth", "How cost grows"),
+    ("mapped", "Files of a mapped directory"),
 ]
 PEERS = """- **array**: pointers to payloads, each an allocation of its own, indexed by the key; **array of strata's
   payloads**: the same over strata's shared pages, so that the difference is the memory's, not the index's.

@@ -1,19 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-# Everything a user needs: headers, libraries, find_package(strata), pkg-config.
+# Everything a user needs: headers, libraries, find_package(strata), pkg-config. In four components,
+# which are also Debian's packages: what programs need to run (`libraries`), what building them takes
+# (`development`), the command (`tools`), and the Python package (`python`, only when it is named).
 include(CMakePackageConfigHelpers)
+
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
 
 set(strata_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/strata)
 
-install(TARGETS strata_headers strata_ipc strata_producer strata_consumer strata
+install(TARGETS strata_headers strata_ipc strata_producer strata_consumer strata_directory strata
   EXPORT strata
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries NAMELINK_COMPONENT development
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT libraries)
+if(TARGET strata_c)
+  install(TARGETS strata_c
+    EXPORT strata
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries NAMELINK_COMPONENT development)
+endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/strata
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 install(EXPORT strata
   NAMESPACE strata:: FILE strata-targets.cmake DESTINATION ${strata_cmake_dir})
+
+# A component of its own, so that only those who ask for it need libcrypto.
+if(TARGET strata_volume)
+  install(TARGETS strata_volume EXPORT strata-volume
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT libraries NAMELINK_COMPONENT development
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT libraries)
+  install(EXPORT strata-volume
+    NAMESPACE strata:: FILE strata-volume-targets.cmake DESTINATION ${strata_cmake_dir})
+endif()
 
 configure_package_config_file(
   ${PROJECT_SOURCE_DIR}/cmake/strata-config.cmake.in ${PROJECT_BINARY_DIR}/strata-config.cmake
@@ -39,3 +58,14 @@ else()
 endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/strata.pc.in ${PROJECT_BINARY_DIR}/strata.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/strata.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(TARGET strata_c)
+  configure_file(
+    ${PROJECT_SOURCE_DIR}/cmake/strata-c.pc.in ${PROJECT_BINARY_DIR}/strata-c.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/strata-c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
+if(TARGET strata_volume)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/strata-volume.pc.in
+    ${PROJECT_BINARY_DIR}/strata-volume.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/strata-volume.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

@@ -8,6 +8,10 @@ set(strata_sanitizer_flags "")
 if(STRATA_SANITIZER STREQUAL "address")
   set(strata_sanitizer_flags -fsanitize=address,undefined -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    list(APPEND strata_sanitizer_flags
+      -fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizer_ignored.txt)
+  endif()
 elseif(STRATA_SANITIZER STREQUAL "thread")
   set(strata_sanitizer_flags -fsanitize=thread -fno-omit-frame-pointer)
 elseif(NOT STRATA_SANITIZER STREQUAL "")
@@ -15,12 +19,17 @@ elseif(NOT STRATA_SANITIZER STREQUAL "")
     "STRATA_SANITIZER is '${STRATA_SANITIZER}'; it may be empty, 'address' or 'thread'")
 endif()
 if(STRATA_FUZZ)  # ./dev fuzz: counts edges, for libFuzzer
-  list(APPEND strata_sanitizer_flags -fsanitize=fuzzer-no-link
-    -fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/tests/fuzz/ignored.txt)
+  list(APPEND strata_sanitizer_flags -fsanitize=fuzzer-no-link)
 endif()
 if(STRATA_COVERAGE)  # ./dev fuzz --coverage: for llvm-cov
   list(APPEND strata_sanitizer_flags -fprofile-instr-generate -fcoverage-mapping)
 endif()
+
+# Presets that are compiled for one run parse the standard library once per library, and once for all
+# tests; the others compile each source by itself, so that no header forgets what it needs. TESTS: not
+# in libraries, for with -O3 GCC 12 warns of overflows that are not there if headers are precompiled.
+set(STRATA_PRECOMPILE_HEADERS OFF CACHE STRING "Precompile the standard headers: OFF, TESTS or ON")
+set(strata_precompiled ${CMAKE_CURRENT_LIST_DIR}/precompiled.hpp)
 
 function(strata_target_defaults target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF CXX_STANDARD_REQUIRED ON)
@@ -28,6 +37,8 @@ function(strata_target_defaults target)
   if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
     target_compile_options(${target} PRIVATE
       -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${STRATA_WERROR}>:-Werror>
+      # Who needs which lock: ipc/thread_annotations.hpp.
+      $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
       # GCC 12 sees overlaps in std::string's operator+ that are not there (GCC bug 105651).
       $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>
       ${strata_sanitizer_flags})
@@ -50,6 +61,9 @@ function(strata_library name)
     INSTALL_RPATH $<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  if(STRATA_PRECOMPILE_HEADERS STREQUAL "ON")
+    target_precompile_headers(${target} PRIVATE ${strata_precompiled})
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Position-independent code without losing the inlining of our own functions.
     target_compile_options(${target} PRIVATE -fno-semantic-interposition)
@@ -67,4 +81,13 @@ function(strata_program name)
   add_executable(${name} ${ARGN})
   strata_target_defaults(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# For a program in C: with a sanitizer it is linked as C++, for strata is, and what Clang links to
+# programs in C lacks that part.
+function(strata_link_c_program target)
+  target_link_libraries(${target} PRIVATE strata::c)
+  if(STRATA_SANITIZER)
+    set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
+  endif()
 endfunction()

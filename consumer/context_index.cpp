@@ -10,10 +10,11 @@
 #include <utility>
 
 #include "consumer/sorted_blocks.hpp"
+#include "ipc/failure.hpp"
 #include "strata/changes.hpp"
 #include "strata/error.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 namespace {
 
@@ -170,7 +171,7 @@ ContextIndex& ContextIndex::operator=(ContextIndex&&) noexcept = default;
 ContextIndex::~ContextIndex() = default;
 
 std::size_t ContextIndex::update(const Snapshot& snapshot) {
-    State& state = *state_;
+    State& state = ipc::part_of(state_, "ContextIndex");
     const std::vector<Change> differences = changes(state.snapshot, snapshot, state.dimension);
     // Read everything before changing anything: damaged metadata must not leave half an update.
     std::vector<Context> gone;
@@ -194,32 +195,36 @@ std::size_t ContextIndex::update(const Snapshot& snapshot) {
 }
 
 std::vector<Layer> ContextIndex::with_keyword(std::string_view keyword) const {
-    const auto found = state_->keywords.find(keyword);
-    if (found == state_->keywords.end()) {
+    const State& state = ipc::part_of(state_, "ContextIndex");
+    const auto found = state.keywords.find(keyword);
+    if (found == state.keywords.end()) {
         return {};
     }
     const std::uint64_t number = found->second.number;
-    return state_->layers_in(state_->by_keyword, KeywordEntry{number, 0},
-                             KeywordEntry{number, last_layer});
+    return state.layers_in(state.by_keyword, KeywordEntry{number, 0},
+                           KeywordEntry{number, last_layer});
 }
 
 std::vector<Layer> ContextIndex::with_frequency(double low, double high) const {
+    const State& state = ipc::part_of(state_, "ContextIndex");
     if (!(low <= high)) {  // also if one is not a number
         return {};
     }
-    return state_->layers_in(state_->by_frequency, FrequencyEntry{low, 0},
-                             FrequencyEntry{high, last_layer});
+    return state.layers_in(state.by_frequency, FrequencyEntry{low, 0},
+                           FrequencyEntry{high, last_layer});
 }
 
 std::size_t ContextIndex::count_keyword(std::string_view keyword) const noexcept {
-    const auto found = state_->keywords.find(keyword);
-    return found == state_->keywords.end() ? 0 : found->second.layers;
+    const State& state = ipc::part_of(state_, "ContextIndex");
+    const auto found = state.keywords.find(keyword);
+    return found == state.keywords.end() ? 0 : found->second.layers;
 }
 
 std::size_t ContextIndex::count_frequency(double low, double high) const noexcept {
+    const State& state = ipc::part_of(state_, "ContextIndex");
     std::size_t count = 0;
     if (low <= high) {
-        state_->by_frequency.for_range(
+        state.by_frequency.for_range(
             FrequencyEntry{low, 0}, FrequencyEntry{high, last_layer},
             [&](std::span<const FrequencyEntry> part) { count += part.size(); });
     }
@@ -227,20 +232,27 @@ std::size_t ContextIndex::count_frequency(double low, double high) const noexcep
 }
 
 std::vector<std::string_view> ContextIndex::keywords() const {
+    const State& state = ipc::part_of(state_, "ContextIndex");
     std::vector<std::string_view> result;
-    result.reserve(state_->keywords.size());
-    for (const auto& [text, keyword] : state_->keywords) {
+    result.reserve(state.keywords.size());
+    for (const auto& [text, keyword] : state.keywords) {
         result.push_back(text);
     }
     std::sort(result.begin(), result.end());
     return result;
 }
 
-const Snapshot& ContextIndex::snapshot() const noexcept { return state_->snapshot; }
-Dimension ContextIndex::dimension() const noexcept { return state_->dimension; }
+const Snapshot& ContextIndex::snapshot() const noexcept {
+    const State& state = ipc::part_of(state_, "ContextIndex");
+    return state.snapshot;
+}
+Dimension ContextIndex::dimension() const noexcept {
+    const State& state = ipc::part_of(state_, "ContextIndex");
+    return state.dimension;
+}
 
 std::size_t ContextIndex::memory_bytes() const noexcept {
-    const State& state = *state_;
+    const State& state = ipc::part_of(state_, "ContextIndex");
     // A node of the table: next, hash, the string and the keyword; and one bucket each.
     using Node = std::pair<std::string, Keyword>;
     constexpr std::size_t node_bytes = sizeof(Node) + 3 * sizeof(void*) + 16;
@@ -248,4 +260,4 @@ std::size_t ContextIndex::memory_bytes() const noexcept {
            state.keywords.size() * node_bytes + state.text_bytes;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

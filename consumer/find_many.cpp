@@ -1,137 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking up many layers at once: while one look-up waits for memory the others' loads are under
-// way.
+#include "consumer/find_many.hpp"
+
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
+#include "consumer/find.hpp"
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_view.hpp"
-#include "strata/snapshot.hpp"
+#include "ipc/index/find_many.hpp"
 
-namespace strata {
+namespace strata::consumer_impl {
 
-using consumer_impl::TouchedDimension;
-using consumer_impl::View;
+using detail::CachedPlace;
+using detail::DenseList;
 
 namespace {
 
-constexpr std::size_t group = 16;  // walks under way together
-// A noted dimension of so few layers is likely to lie in the caches: two lines of each payload are
-// 2 MiB.
+constexpr std::size_t group = 16;  // walks, or look-ups in large lists, under way together
+// A list of so few layers is likely to lie in the caches: two lines of each payload are 2 MiB.
 constexpr std::uint64_t most_cached = 16384;
+// Lists of so many bytes together are likely not to.
+constexpr std::uint64_t large_lists = 512 << 10;
+// After a shorter run of one dimension, so many are taken one by one.
+constexpr std::size_t shortest_run = 2;
+constexpr std::size_t mixed_at_once = 64;
 // Payloads that are fetched for the caller. More of them would push each other out of the
 // innermost cache before he comes to them; from there on his own loop overlaps its misses.
 constexpr std::size_t most_fetched = 256;
 
-/// What could not be taken from noted places, to be walked together.
-struct Pending {
-    struct Walk {
-        TouchedDimension* dimension;
-        std::uint64_t word;
-        std::uint32_t shift;
-        std::uint64_t key;
-        std::size_t at;  // in `out`
+void fetch_ends(const Layer& layer) noexcept {
+    __builtin_prefetch(layer.data());
+    __builtin_prefetch(layer.data() + layer.size() - 1);  // never faults, also if empty
+}
+
+/// Layers that no list leads to, to be walked to together.
+class Walks {
+public:
+    Walks(View& view, std::span<Layer> out) noexcept : view_(view), out_(out) {}
+
+    /// `at`: where the layer goes in `out`.
+    void add(CachedDimension& version, std::uint64_t layer, std::size_t at) {
+        targets_[count_] = {&version, at};
+        descents_[count_++] = ipc::IndexDescent(version.index, layer);
+        if (count_ == group) {
+            finish();
+        }
+    }
+    void finish() {
+        const std::size_t count = std::exchange(count_, 0);
+        ipc::finish_together(std::span(descents_).first(count));
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto [version, at] = targets_[i];
+            const ipc::FoundLayer found = descents_[i].result();
+            if (found.end == ipc::WalkEnd::corrupt) [[unlikely]] {
+                fail_damaged(*version, descents_[i].key());
+            }
+            out_[at] = found.layer;
+            if (found.layer && LookupCache::learn(*version, descents_[i].key(), found.layer)) {
+                view_.session->views().open_list(view_, *version);
+            }
+        }
+    }
+
+private:
+    struct Target {
+        CachedDimension* version = nullptr;
+        std::size_t at = 0;
     };
-    std::array<Walk, group> walks;
-    std::size_t count = 0;
+
+    View& view_;
+    std::span<Layer> out_;
+    std::array<ipc::IndexDescent, group> descents_{};
+    std::array<Target, group> targets_{};
+    std::size_t count_ = 0;
 };
 
-// One step down for every walk that has not ended.
-void descend(Pending& pending) noexcept {
-    for (std::size_t i = 0; i < pending.count; ++i) {
-        Pending::Walk& walk = pending.walks[i];
-        const auto kind = ipc::entry_kind(walk.word);
-        if (kind != ipc::EntryKind::array_node && kind != ipc::EntryKind::bitmap_node) {
-            continue;
-        }
-        const ipc::IndexView& index = walk.dimension->index;
-        if (walk.shift == 0) {
-            walk.word = 0;  // a node below the lowest level: damaged
-            continue;
-        }
-        const std::uint64_t key = walk.key;
-        walk.shift -= ipc::index_bits;
-        const auto digit = static_cast<unsigned>(key >> walk.shift) & (ipc::index_fanout - 1);
-        if (!ipc::load_child(index, walk.word, digit, walk.word)) {
-            walk.word = 0;
-            continue;
-        }
-        // Where the next step will look. Never faults, whatever the offset.
-        const unsigned next = walk.shift >= ipc::index_bits
-                                  ? static_cast<unsigned>(key >> (walk.shift - ipc::index_bits)) &
-                                        (ipc::index_fanout - 1)
-                                  : 0;
-        const std::byte* const block = index.base + ipc::entry_offset(walk.word);
-        const auto child = ipc::entry_kind(walk.word);
-        __builtin_prefetch(child == ipc::EntryKind::array_node ? block + next * 8
-                           : child == ipc::EntryKind::layer    ? block + sizeof(ipc::LayerHeader)
-                                                               : block);
-    }
-}
-
-void walk_down(View& view, Pending& pending, std::span<Layer> out) {
-    unsigned levels = 0;
-    for (std::size_t i = 0; i < pending.count; ++i) {
-        levels = std::max(levels, pending.walks[i].dimension->index.levels);
-    }
-    for (unsigned level = 0; level < levels; ++level) {
-        descend(pending);
-    }
-    for (std::size_t i = 0; i < pending.count; ++i) {
-        const Pending::Walk& walk = pending.walks[i];
-        if (ipc::entry_kind(walk.word) != ipc::EntryKind::layer) {
-            continue;
-        }
-        const ipc::IndexView& index = walk.dimension->index;
-        const std::uint64_t key = walk.key;
-        const Layer layer = ipc::layer_at(index, walk.word);
-        if (layer && (walk.shift == 0 || ipc::block_key(index, walk.word) == key)) {
-            view.session->found(view, *walk.dimension, key, layer);
-            out[walk.at] = layer;
-        }
-    }
-    pending.count = 0;
-}
-
-// To be found by walking down the index, if there is such a dimension.
-void add_walk(View& view, Pending& pending, LayerId id, std::size_t at) noexcept {
-    TouchedDimension* const dimension = view.session->dimension_of(view, id.dimension);
-    if (dimension == nullptr) {
-        return;
-    }
-    const unsigned shift = dimension->index.levels * ipc::index_bits;
-    if (shift >= 64 || (id.layer >> shift) == 0) {
-        pending.walks[pending.count++] = {dimension, dimension->index.root, shift, id.layer, at};
-    }
-}
-
-// Takes places from the dimension's list, for [i, end) as long as they are noted there. Returns the
-// first that is not. `fetch`: also has the payloads' first and last line fetched, as most are read
+// Takes words from a dimension's list, for [i, end) as long as it has them. Returns the first that
+// it does not have. `fetch`: also has the payloads' first and last line fetched, as most are read
 // from end to end and the hardware sees to the rest.
 template <bool fetch, class Ids>
-std::size_t take_noted(const detail::PlaceList& list, Dimension dimension, std::uint64_t count,
-                       const Ids& ids, std::size_t i, std::size_t end,
-                       std::span<Layer> out) noexcept {
+std::size_t take_listed(const DenseList& list, Dimension dimension, std::uint64_t count,
+                        const Ids& ids, std::size_t i, std::size_t end,
+                        std::span<Layer> out) noexcept {
     // Copies: what is stored to `out` could be the list, as far as the compiler knows.
-    std::uint64_t* const places = list.places;
+    std::uint64_t* const words = list.words;
     const std::uint64_t slot_word = list.slot_word;
     for (; i < end; ++i) {
         const std::uint64_t layer = ids.layer(i);
         if (ids.dimension(i) != dimension || layer >= count) [[unlikely]] {
             break;
         }
-        const std::uint64_t place = detail::PlaceList::load(places, layer);
-        if (place == 0) [[unlikely]] {
+        const std::uint64_t word = DenseList::load(words, layer);
+        if (word == 0) [[unlikely]] {
             break;
         }
-        const Layer found = detail::PlaceList::layer_of(place, slot_word);
+        const Layer found = CachedPlace::layer_of(word, slot_word);
         out[i] = found;
         if constexpr (fetch) {
-            __builtin_prefetch(found.data());
-            __builtin_prefetch(found.data() + found.size() - 1);  // never faults, also if empty
+            fetch_ends(found);
         }
+    }
+    return i;
+}
+
+// The same for [i, end) of dimensions that change from one to the next.
+template <class Ids>
+std::size_t take_mixed(const detail::FrontTable& front, const Ids& ids, std::size_t i,
+                       std::size_t end, std::span<Layer> out) noexcept {
+    for (; i < end; ++i) {
+        const DenseList& list = front.list_for(ids.dimension(i));
+        const std::uint64_t word = list.word_of({ids.dimension(i), ids.layer(i)});
+        if (word == 0) [[unlikely]] {
+            break;
+        }
+        out[i] = list.layer_at(word);
     }
     return i;
 }
@@ -151,8 +136,74 @@ struct IdsOfOne {
     Dimension dimension(std::size_t) const noexcept { return one; }
 };
 
+/// The dimensions of a batch: remembers the last one, for they often come in runs.
+class Dimensions {
+public:
+    explicit Dimensions(View& view) noexcept : view_(view) {}
+
+    /// Null if it has no entry in the cache yet, or the generation does not have it.
+    const LookupTable::Found& find(Dimension dimension) noexcept {
+        if (last_.entry == nullptr || dimension != number_) {
+            number_ = dimension;
+            last_ = view_.entry_of(dimension);
+        }
+        return last_;
+    }
+
+private:
+    View& view_;
+    LookupTable::Found last_{};
+    Dimension number_ = 0;
+};
+
+// What the dimension's entry says, if it has one; else the layer is added to the walks.
+void place_one(View& view, std::optional<Walks>& walks, const LookupTable::Found& found, LayerId id,
+               std::size_t at, std::span<Layer> out) {
+    const CachedWord word = found.entry != nullptr ? cached_word(found, id.layer) : CachedWord{};
+    if (word.is_layer()) [[likely]] {
+        out[at] = word.layer();
+        return;
+    }
+    out[at] = {};
+    if (word.place == CachedPlace::absent) {
+        return;
+    }
+    CachedDimension* const version = found.entry != nullptr
+                                         ? found.entry->version.load(std::memory_order_relaxed)
+                                         : view.session->dimension_of(view, id.dimension);
+    if (version != nullptr) {
+        if (!walks) {
+            walks.emplace(view, out);
+        }
+        walks->add(*version, id.layer, at);
+    }
+}
+
+// A few look-ups whose lists are hardly in the caches: all entries, then all words, then all
+// payloads are under way together.
 template <class Ids>
-void find_all(View* view, const Ids& ids, std::span<Layer> out) noexcept {
+std::size_t find_group(View& view, std::optional<Walks>& walks, Dimensions& dimensions,
+                       const Ids& ids, std::size_t begin, std::span<Layer> out) {
+    const std::size_t count = std::min(group, ids.size() - begin);
+    std::array<LookupTable::Found, group> found;
+    for (std::size_t i = 0; i < count; ++i) {
+        found[i] = dimensions.find(ids.dimension(begin + i));
+        if (found[i].entry != nullptr) {
+            prefetch_word(found[i], ids.layer(begin + i));
+        }
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        const LayerId id{ids.dimension(begin + i), ids.layer(begin + i)};
+        place_one(view, walks, found[i], id, begin + i, out);
+        if (begin + i < most_fetched && out[begin + i]) {
+            fetch_ends(out[begin + i]);
+        }
+    }
+    return begin + count;
+}
+
+template <class Ids>
+void find_all(View* view, const Ids& ids, std::span<Layer> out) {
     if (out.size() < ids.size()) {
         ipc::bug("Snapshot::find: `out` is shorter than what is looked for");
     }
@@ -160,38 +211,47 @@ void find_all(View* view, const Ids& ids, std::span<Layer> out) noexcept {
         std::fill_n(out.begin(), ids.size(), Layer());
         return;
     }
-    Pending pending;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::optional<Walks> walks;  // a kilobyte that most batches do not need
+    Dimensions dimensions(*view);
+    const bool large = view->cache->memory().lists() > large_lists;
+    for (std::size_t i = 0; i < ids.size();) {
         const Dimension dimension = ids.dimension(i);
-        const detail::PlaceList& list = view->list_for({dimension, 0});
+        const DenseList& list = view->list_for(dimension);
         if (const std::uint64_t count = list.count_of(dimension); count != 0) {
+            const std::size_t begin = i;
             if (count > most_cached) {
                 const std::size_t end = std::min(ids.size(), most_fetched);
-                i = take_noted<true>(list, dimension, count, ids, i, end, out);
+                i = take_listed<true>(list, dimension, count, ids, i, end, out);
             }
-            i = take_noted<false>(list, dimension, count, ids, i, ids.size(), out);
-            if (i == ids.size()) {
-                break;
+            i = take_listed<false>(list, dimension, count, ids, i, ids.size(), out);
+            if (i <= begin + shortest_run && count <= most_cached) {
+                i = take_mixed(*view, ids, i, std::min(i + mixed_at_once, ids.size()), out);
             }
+            if (i != begin) {
+                continue;
+            }
+        } else if (large) {
+            i = find_group(*view, walks, dimensions, ids, i, out);
+            continue;
         }
-        out[i] = {};
-        add_walk(*view, pending, {ids.dimension(i), ids.layer(i)}, i);
-        if (pending.count == group) {
-            walk_down(*view, pending, out);
-        }
+        const LayerId id{ids.dimension(i), ids.layer(i)};
+        place_one(*view, walks, dimensions.find(id.dimension), id, i, out);
+        ++i;
     }
-    walk_down(*view, pending, out);
+    if (walks) {
+        walks->finish();
+    }
 }
 
 }  // namespace
 
-void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const noexcept {
-    find_all(consumer_impl::Access::view_of(*this), AnyIds{ids}, out);
+void find_many(View* view, std::span<const LayerId> ids, std::span<Layer> out) {
+    find_all(view, AnyIds{ids}, out);
 }
 
-void Snapshot::find(Dimension dimension, std::span<const std::uint64_t> layers,
-                    std::span<Layer> out) const noexcept {
-    find_all(consumer_impl::Access::view_of(*this), IdsOfOne{dimension, layers}, out);
+void find_many(View* view, Dimension dimension, std::span<const std::uint64_t> layers,
+               std::span<Layer> out) {
+    find_all(view, IdsOfOne{dimension, layers}, out);
 }
 
-}  // namespace strata
+}  // namespace strata::consumer_impl

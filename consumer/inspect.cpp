@@ -6,16 +6,18 @@
 #include <cstdio>
 #include <unordered_set>
 
-#include "consumer/index_walk.hpp"
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
 #include "ipc/atomic_word.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/index/walk.hpp"
+#include "ipc/life_file.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
+#include "ipc/reader_list.hpp"
 #include "ipc/store_files.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 using consumer_impl::Session;
 using consumer_impl::View;
@@ -40,7 +42,7 @@ std::string hex_of(const std::uint64_t (&id)[2]) {
 // Serial numbers of the region files that a generation uses.
 std::unordered_set<std::uint64_t> serials_of(const Session& session, const View& view) {
     std::unordered_set<std::uint64_t> serials;
-    consumer_impl::walk_index(
+    ipc::walk_index(
         view.directory,
         [&](std::uint64_t, unsigned, std::uint64_t entry) {
             try {
@@ -62,6 +64,15 @@ StoreFile::Kind kind_of(const std::string& name, const std::unordered_set<std::u
     if (name == ipc::lock_file_name) {
         return StoreFile::Kind::lock;
     }
+    if (name == ipc::slots_file_name) {
+        return StoreFile::Kind::slots;
+    }
+    if (name == ipc::bookmarks_file_name || name == ipc::new_bookmarks_file_name) {
+        return StoreFile::Kind::bookmarks;
+    }
+    if (ipc::parse_life_file_name(name, serial)) {
+        return StoreFile::Kind::lock;
+    }
     if (ipc::parse_region_file_name(name, serial)) {
         return serials.contains(serial) ? StoreFile::Kind::region : StoreFile::Kind::unused;
     }
@@ -69,11 +80,11 @@ StoreFile::Kind kind_of(const std::string& name, const std::unordered_set<std::u
 }
 
 std::vector<StoreFile> files_of(const Session& session, const View& view) {
-    const int directory = session.store().directory.get();
+    const ipc::FileDescriptor& directory = session.store().directory;
     const auto serials = serials_of(session, view);
     std::vector<StoreFile> files;
-    for (const std::string& name : ipc::os::list_directory(directory).value) {
-        const auto status = ipc::os::status_at(directory, name);
+    for (const std::string& name : ipc::os::list_directory(directory.get()).value) {
+        const auto status = ipc::os::status_at(directory.get(), name);
         if (status) {  // else it was removed this moment
             files.push_back({.name = name,
                              .kind = kind_of(name, serials),
@@ -123,23 +134,24 @@ StoreInfo inspect(std::string_view name, const std::filesystem::path& base) {
     const std::unique_ptr<Session, void (*)(Session*)> session(
         new Session(ipc::open_store_directory(base, name, anybody, operation), options, anybody),
         &Session::release);
-    const Snapshot snapshot = consumer_impl::Access::make(session->take());
+    const Snapshot snapshot = consumer_impl::Access::make(session->views().take());
     const View& view = *consumer_impl::Access::view_of(snapshot);
     const ipc::ControlFile& control = session->control();
     const ipc::ControlIdentity& identity = control.identity();
     const auto status = ipc::os::status(session->store().directory.get());
     StoreInfo info{.name = std::string(name),
-                   .path = session->path(),
+                   .path = session->attachment().path,
                    .id = hex_of(identity.store_id),
                    .format_version = identity.version,
                    .owner = status.value.owner,
                    .mode = status.value.mode,
                    .created_at = time_of(identity.created_at_ns),
                    .region_max_bytes = identity.region_max_bytes,
-                   .producer_pid = ipc::find_producer(control.file().get()),
+                   .producer_pid = ipc::producer_pid(session->store(), control, operation),
                    .epoch = ipc::load_acquire(control.cells().epoch),
                    .generation = view.generation,
                    .oldest_retained = view.root.oldest_retained,
+                   .bookmarks = ipc::standing_bookmarks(session->attachment().read_bookmarks()),
                    .published_at = time_of(view.root.published_at_ns),
                    .published_epoch = view.root.epoch,
                    .dimensions = view.root.dimensions,
@@ -149,10 +161,8 @@ StoreInfo inspect(std::string_view name, const std::filesystem::path& base) {
                    .committed_bytes = view.root.committed_bytes,
                    .control_bytes = view.root.control_bytes,
                    .files = files_of(*session, view)};
-    // Through the description that holds our own pin, which therefore does not show.
-    for (const ipc::PinHolder& holder : ipc::pin_holders(control.file().get(), info.epoch)) {
-        info.readers.push_back({.pid = holder.pid, .epoch = holder.epoch});
-    }
+    info.readers = ipc::list_readers(control.file(), info.epoch, operation, control.path(),
+                                     ipc::PinHolder{ipc::os::process_id(), view.epoch});
     return info;
 }
 
@@ -170,4 +180,4 @@ std::optional<bool> store_in_use(std::string_view name, const std::filesystem::p
     return ipc::os::opened_elsewhere(control.value.get());
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -2,9 +2,9 @@
 #include "strata/read_guard.hpp"
 
 #include "ipc/failure.hpp"
-#include "ipc/os_fault.hpp"
+#include "ipc/os/fault.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 struct ReadGuard::State {
     ipc::FaultGuard guard;
@@ -13,14 +13,19 @@ struct ReadGuard::State {
 ReadGuard::ReadGuard() : state_(std::make_unique<State>()) {}
 ReadGuard::~ReadGuard() = default;
 
-bool ReadGuard::faulted() const noexcept { return state_->guard.faulted(); }
+bool ReadGuard::faulted() const noexcept { return state_->guard.disturbed(); }
 
 void ReadGuard::check(std::string_view operation) const {
-    if (faulted()) {
+    if (state_->guard.faulted()) {
         ipc::fail(Errc::truncated, operation, ipc::FaultGuard::path(),
                   "cannot be read at offset " + std::to_string(ipc::FaultGuard::offset()) +
                       ": the file was cut short, or its disk fails",
                   "find out who did it, remove the store and publish it anew");
+    }
+    if (state_->guard.disturbed()) {
+        ipc::fail(Errc::truncated, operation, ipc::FaultGuard::path_of_last_cut(),
+                  "has lost pages, which another thread met: zeros may have been read meanwhile",
+                  "find out who cut the file short, and read once more");
     }
 }
 
@@ -40,4 +45,4 @@ std::vector<std::byte> copy_layer(const Snapshot& snapshot, LayerId id) {
     }
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -1,36 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/snapshot.hpp"
 
+#include "consumer/find.hpp"
+#include "consumer/find_many.hpp"
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_view.hpp"
+#include "ipc/index/find.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 using consumer_impl::Access;
+using consumer_impl::CachedDimension;
 using consumer_impl::Session;
-using consumer_impl::TouchedDimension;
 using consumer_impl::View;
+using consumer_impl::ViewPool;
 
 namespace {
 
-const TouchedDimension& required(View* view, Dimension dimension) {
-    if (view != nullptr) {
-        if (const TouchedDimension* const known = view->touched(dimension)) {
-            return *known;
-        }
-        if (const TouchedDimension* const found = view->session->touch(*view, dimension)) {
-            return *found;
-        }
-    }
-    ipc::fail(Errc::dimension_not_found, "get", "",
-              "generation " + std::to_string(view != nullptr ? view->generation : 0) +
-                  " has no dimension " + std::to_string(dimension));
+[[gnu::cold]] Error no_dimension(Generation generation, Dimension dimension) {
+    return Error({.code = Errc::dimension_not_found,
+                  .operation = "get",
+                  .detail = "generation " + std::to_string(generation) + " has no dimension " +
+                            std::to_string(dimension)});
 }
 
-std::string text_of(LayerId id) {
-    return "layer " + std::to_string(id.layer) + " of dimension " + std::to_string(id.dimension);
+// Why `find` found nothing. `text`: the layer, for people.
+[[gnu::cold]] Error no_layer(const Snapshot& snapshot, Dimension dimension,
+                             const std::string& text) {
+    if (!snapshot.has_dimension(dimension)) {
+        return no_dimension(snapshot.generation(), dimension);
+    }
+    return Error(
+        {.code = Errc::layer_not_found,
+         .operation = "get",
+         .detail = "generation " + std::to_string(snapshot.generation()) + " has no " + text});
+}
+
+[[gnu::cold]] Error no_layer(const Snapshot& snapshot, LayerId id) {
+    return no_layer(
+        snapshot, id.dimension,
+        "layer " + std::to_string(id.layer) + " of dimension " + std::to_string(id.dimension));
+}
+
+// `found`: what has the number that the name leads to; false if there is nothing.
+[[gnu::cold]] Error no_layer(const Snapshot& snapshot, Dimension dimension, std::string_view name,
+                             const Layer& found) {
+    std::string text =
+        "layer called " + ipc::quoted(name) + " in dimension " + std::to_string(dimension);
+    if (found) {
+        const std::string_view other = found.name();
+        text += " (its number belongs to " +
+                (other.empty() ? "a layer without a name" : ipc::quoted(other)) + ")";
+    }
+    return no_layer(snapshot, dimension, text);
+}
+
+Layer named(const Layer& layer, std::string_view name) {
+    return layer && layer.name() == name ? layer : Layer();
 }
 
 }  // namespace
@@ -54,7 +81,7 @@ Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
 
 Snapshot::~Snapshot() {
     if (table_ != nullptr) {
-        Session::drop({Access::view_of(*this), cell_});
+        ViewPool::drop({Access::view_of(*this), slot_});
     }
 }
 
@@ -69,6 +96,11 @@ std::chrono::system_clock::time_point Snapshot::published_at() const noexcept {
         std::chrono::duration_cast<std::chrono::system_clock::duration>(since));
 }
 
+std::uint64_t Snapshot::digest() const noexcept {
+    const View* const view = Access::view_of(*this);
+    return view != nullptr ? view->root.digest : 0;
+}
+
 std::uint64_t Snapshot::layer_count() const noexcept {
     return table_ != nullptr ? Access::view_of(*this)->root.layers : 0;
 }
@@ -77,82 +109,96 @@ std::uint64_t Snapshot::dimension_count() const noexcept {
     return table_ != nullptr ? Access::view_of(*this)->root.dimensions : 0;
 }
 
-// All but the notes: those of `find` in the header came to nothing.
-Layer Snapshot::find_in_index(LayerId id) const noexcept {
+// All but the front table: `find` in the header found nothing there.
+Layer Snapshot::find_further(LayerId id) const {
     View* const view = Access::view_of(*this);
-    if (view == nullptr) {
-        return {};
-    }
-    TouchedDimension* const dimension = view->session->dimension_of(*view, id.dimension);
-    if (dimension == nullptr) [[unlikely]] {
-        return {};
-    }
-    const Layer layer = ipc::lookup(dimension->index, id.layer);
-    if (layer) {
-        view->session->found(*view, *dimension, id.layer, layer);
-    }
-    return layer;
+    return view != nullptr ? consumer_impl::find_further(*view, id) : Layer();
 }
 
-Layer Snapshot::find(Dimension dimension, std::string_view name) const noexcept {
-    const Layer layer = find({dimension, layer_number(name)});
-    try {
-        return layer && layer.name() == name ? layer : Layer();
-    } catch (const Error&) {  // damaged metadata
-        return {};
-    }
+Layer Snapshot::find(Dimension dimension, std::string_view name) const {
+    return named(find({dimension, layer_number(name)}), name);
+}
+
+void Snapshot::find(std::span<const LayerId> ids, std::span<Layer> out) const {
+    consumer_impl::find_many(Access::view_of(*this), ids, out);
+}
+
+void Snapshot::find(Dimension dimension, std::span<const std::uint64_t> layers,
+                    std::span<Layer> out) const {
+    consumer_impl::find_many(Access::view_of(*this), dimension, layers, out);
+}
+
+DimensionView Snapshot::in(Dimension dimension) const& {
+    View* const view = Access::view_of(*this);
+    CachedDimension* const version =
+        view != nullptr ? view->session->dimension_of(*view, dimension) : nullptr;
+    return version != nullptr ? DimensionView(view, version) : DimensionView();
 }
 
 Layer Snapshot::get(LayerId id) const {
-    if (const Layer layer = find(id)) {
-        return layer;
-    }
-    View* const view = Access::view_of(*this);
-    const TouchedDimension& dimension = required(view, id.dimension);
-    const ipc::FoundLayer found = ipc::find_layer(dimension.index, id.layer);
-    if (found.end == ipc::WalkEnd::corrupt) {
-        ipc::fail(Errc::corrupt, "get", view->session->control().path(),
-                  "the index on the way to " + text_of(id) + " is damaged",
-                  "run a verification of the store and publish it anew");
-    }
-    if (!found.layer) {
-        ipc::fail(Errc::layer_not_found, "get", "",
-                  "generation " + std::to_string(view->generation) + " has no " + text_of(id));
-    }
-    return found.layer;
-}
-
-Layer Snapshot::get(Dimension dimension, std::string_view name) const {
-    const Layer layer = get({dimension, layer_number(name)});
-    if (layer.name() != name) {
-        ipc::fail(Errc::layer_not_found, "get", "",
-                  "dimension " + std::to_string(dimension) + " has no layer called " +
-                      ipc::quoted(name) + " (its number belongs to " + ipc::quoted(layer.name()) +
-                      ")");
+    const Layer layer = find(id);
+    if (!layer) {
+        throw no_layer(*this, id);
     }
     return layer;
 }
 
-DimensionRange Snapshot::dimension(Dimension dimension) const {
-    return DimensionRange(&required(Access::view_of(*this), dimension).index);
+Layer Snapshot::get(Dimension dimension, std::string_view name) const {
+    const Layer layer = find({dimension, layer_number(name)});
+    if (!layer || layer.name() != name) {
+        throw no_layer(*this, dimension, name, layer);
+    }
+    return layer;
 }
 
-bool Snapshot::has_dimension(Dimension dimension) const noexcept {
-    View* const view = Access::view_of(*this);
-    if (view == nullptr) {
-        return false;
-    }
-    if (view->touched(dimension) != nullptr) {
-        return true;
-    }
-    // Asks the directory: the dimension is there also for those who may not read it.
+Result<Layer> Snapshot::get(std::nothrow_t, LayerId id) const noexcept {
     try {
-        return view->session->control()
-            .dimension_at(view->directory, dimension, "has dimension")
-            .has_value();
+        if (const Layer layer = find(id)) {
+            return layer;
+        }
+        return no_layer(*this, id);
     } catch (...) {
-        return false;
+        return detail::caught_error("get");
     }
+}
+
+Result<Layer> Snapshot::get(std::nothrow_t, Dimension dimension,
+                            std::string_view name) const noexcept {
+    try {
+        const Layer layer = find({dimension, layer_number(name)});
+        if (layer && layer.name() == name) {
+            return layer;
+        }
+        return no_layer(*this, dimension, name, layer);
+    } catch (...) {
+        return detail::caught_error("get");
+    }
+}
+
+DimensionRange Snapshot::dimension(Dimension dimension) const& {
+    const DimensionView found = in(dimension);
+    if (!found) {
+        throw no_dimension(generation(), dimension);
+    }
+    return found.layers();
+}
+
+bool Snapshot::has_dimension(Dimension dimension) const {
+    View* const view = Access::view_of(*this);
+    return view != nullptr &&
+           (view->entry_of(dimension).entry != nullptr ||
+            // Asks the directory: the dimension exists also for readers without permission for its
+            // file.
+            view->session->control().dimension_at(view->directory, dimension, "has dimension"));
+}
+
+std::optional<Dimension> Snapshot::find_dimension(std::string_view name) const {
+    for (const DimensionInfo& info : dimensions()) {
+        if (info.name == name) {
+            return info.dimension;
+        }
+    }
+    return std::nullopt;
 }
 
 std::vector<DimensionInfo> Snapshot::dimensions() const {
@@ -166,18 +212,18 @@ std::vector<DimensionInfo> Snapshot::dimensions() const {
     result.reserve(view->root.dimensions);
     const DimensionRange directory(&view->directory);
     for (auto it = directory.begin(); it != directory.end(); ++it) {
-        const auto offset = static_cast<std::uint64_t>(it->data() - view->directory.base) -
-                            sizeof(ipc::LayerHeader);
+        const std::uint64_t offset = ipc::block_offset(view->directory, *it);
         const ipc::DimensionRecord record =
             session.control().record_at(view->directory, ipc::layer_entry(offset, 0), operation);
         result.push_back({.dimension = static_cast<Dimension>(record.dimension),
                           .name = std::string(record.name, record.name_bytes),
                           .layers = record.layers,
                           .live_bytes = record.live_bytes,
-                          .committed_bytes = record.committed_bytes,
-                          .generation = record.generation});
+                          .region = record.serial,
+                          .generation = record.generation,
+                          .digest = record.digest});
     }
     return result;
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

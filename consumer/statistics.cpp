@@ -2,35 +2,35 @@
 #include "strata/statistics.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/index/find.hpp"
+#include "ipc/life_file.hpp"
 #include "ipc/lock_table.hpp"
+#include "ipc/reader_list.hpp"
 #include "ipc/stats_view.hpp"
 #include "strata/consumer.hpp"
 #include "strata/dimension_range.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 namespace {
 
-RegionStatistics region_of(const ipc::DimensionRecord& record, const ipc::StoreDirectory& store) {
-    RegionStatistics region;
-    region.dimension = static_cast<Dimension>(record.dimension);
-    region.name = std::string(record.name, record.name_bytes);
-    region.serial = record.serial;
-    region.layers = record.layers;
-    region.live_bytes = record.live_bytes;
-    region.file_bytes = record.committed_bytes;
-    region.generation = record.generation;
-    ipc::read_region_stats(store, region);
-    return region;
+DimensionStatistics dimension_of(const ipc::DimensionRecord& record) {
+    return {.dimension = static_cast<Dimension>(record.dimension),
+            .name = std::string(record.name, record.name_bytes),
+            .serial = record.serial,
+            .layers = record.layers,
+            .live_bytes = record.live_bytes,
+            .generation = record.generation};
 }
 
-}  // namespace
-
-StoreStatistics statistics(Consumer& consumer) {
+// `own_pin`: whether the pin of the snapshot that is taken here counts as a reader.
+StoreStatistics read_statistics(Consumer& consumer, bool own_pin) {
     if (consumer.store_replaced()) {
         ipc::fail(Errc::store_replaced, ipc::operation_on("read statistics of", consumer.name()),
                   consumer.path().string(), "the store was removed or replaced",
@@ -49,7 +49,7 @@ StoreStatistics statistics(Consumer& consumer) {
     result.dimensions = snapshot.dimension_count();
     result.live_bytes = view.root.live_bytes;
     // Safe: inside the header page.
-    const std::byte* const page = control.mapping().base();
+    const std::byte* const page = control.header();
     ipc::read_control_stats(
         *reinterpret_cast<const ipc::ControlStats*>(page + ipc::control_stats_offset), result);
     if (result.updated_at == std::chrono::system_clock::time_point{}) {
@@ -60,31 +60,52 @@ StoreStatistics statistics(Consumer& consumer) {
     result.control = ipc::read_memory_stats(
         *reinterpret_cast<const ipc::MemoryStats*>(page + ipc::control_memory_offset));
     result.epoch = ipc::load_acquire(control.cells().epoch);
-    result.producer_pid = ipc::find_producer(control.file().get()).value_or(0);
-    // A description of its own, for the kernel does not tell of one's own locks. The pins of this
-    // process count like any other.
-    if (const auto file =
-            ipc::os::open_read(session.store().directory.get(), ipc::control_file_name)) {
-        result.readers = ipc::count_processes(ipc::pin_holders(file.value.get(), result.epoch));
+    result.producer_pid = ipc::producer_pid(session.store(), control, operation).value_or(0);
+    if (own_pin) {
+        // A description of its own, because the kernel does not report one's own locks.
+        const auto file =
+            ipc::os::open_read(session.store().directory.get(), ipc::control_file_name);
+        if (!file) {
+            ipc::fail_errno(file.error, operation, control.path(),
+                            "cannot open the control file to list its readers");
+        }
+        result.readers =
+            ipc::list_readers(file.value, result.epoch, operation, control.path()).size();
+    } else {
+        const ipc::PinHolder own{ipc::os::process_id(), view.epoch};
+        result.readers =
+            ipc::list_readers(control.file(), result.epoch, operation, control.path(), own).size();
     }
-    result.peak_readers = std::max(result.peak_readers, result.readers);
+    result.sampled_peak_readers = std::max(result.sampled_peak_readers, result.readers);
 
-    result.regions.reserve(view.root.dimensions);
+    std::map<std::uint64_t, RegionStatistics> regions;  // by serial
+    result.dimension_list.reserve(view.root.dimensions);
     const DimensionRange directory(&view.directory);
     for (auto it = directory.begin(); it != directory.end(); ++it) {
-        const auto offset =
-            static_cast<std::uint64_t>(it->data() - view.directory.base) - sizeof(ipc::LayerHeader);
-        result.regions.push_back(
-            region_of(control.record_at(view.directory, ipc::layer_entry(offset, 0), operation),
-                      session.store()));
+        const std::uint64_t offset = ipc::block_offset(view.directory, *it);
+        result.dimension_list.push_back(dimension_of(
+            control.record_at(view.directory, ipc::layer_entry(offset, 0), operation)));
+        const DimensionStatistics& dimension = result.dimension_list.back();
+        RegionStatistics& region = regions[dimension.serial];
+        ++region.dimensions;
+        region.live_bytes += dimension.live_bytes;
+    }
+    for (auto& [serial, region] : regions) {
+        region.serial = serial;
+        ipc::read_region_stats(session.store(), region);
+        result.regions.push_back(std::move(region));
     }
     return result;
 }
 
+}  // namespace
+
+StoreStatistics statistics(Consumer& consumer) { return read_statistics(consumer, true); }
+
 StoreStatistics statistics(std::string_view name, const std::filesystem::path& base) {
     Consumer consumer = Consumer::attach(
         name, {.base_path = base, .trusted_owner = TrustedOwner::anybody, .keep_idle_pin = false});
-    return statistics(consumer);
+    return read_statistics(consumer, false);
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

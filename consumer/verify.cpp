@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/verify.hpp"
 
-#include <bit>
-#include <cstring>
 #include <optional>
 #include <utility>
 
-#include "consumer/index_walk.hpp"
 #include "consumer/session.hpp"
 #include "consumer/view.hpp"
+#include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_view.hpp"
-#include "ipc/os_fault.hpp"
+#include "ipc/index/find.hpp"
+#include "ipc/index/walk.hpp"
+#include "ipc/layer_block.hpp"
+#include "ipc/os/fault.hpp"
 #include "ipc/store_files.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 using consumer_impl::View;
-using consumer_impl::walk_index;
 using ipc::IndexView;
+using ipc::walk_index;
 
 namespace {
 
@@ -32,11 +32,15 @@ public:
 
     void whole_store() {
         std::uint64_t layers = 0;
+        std::uint64_t digest = 0;
+        std::uint64_t records = 0;
         walk_index(
             view_.directory,
             [&](std::uint64_t prefix, unsigned shift, std::uint64_t entry) {
                 if (const auto record = record_of(prefix, shift, entry)) {
                     layers += record->layers;
+                    digest += record->digest;
+                    records += ipc::mix_checksum(record->checksum);
                     one_dimension(*record);
                 }
             },
@@ -54,11 +58,16 @@ public:
                          " layers, their records say " + std::to_string(report_.dimensions) +
                          " and " + std::to_string(layers)});
         }
+        if (report_.ok() && (digest != view_.root.digest || records != view_.root.records)) {
+            add({.file = ipc::control_file_name,
+                 .offset = view_.root_offset,
+                 .what = "the directory leads to other records than this generation has"});
+        }
     }
 
     void one_dimension(const ipc::DimensionRecord& record) {
         const auto dimension = static_cast<Dimension>(record.dimension);
-        std::string file = ipc::region_file_name(dimension, record.serial);
+        std::string file = ipc::region_file_name(record.serial);
         ++report_.dimensions;
         if (record.generation > view_.generation) {
             add({.file = ipc::control_file_name,
@@ -67,7 +76,7 @@ public:
         }
         const IndexView* index = nullptr;
         try {
-            const auto* const touched = view_.session->touch(view_, dimension);
+            const auto* const touched = view_.session->dimension_of(view_, dimension);
             if (touched == nullptr) {  // only if somebody changes the directory this very moment
                 add({.file = ipc::control_file_name,
                      .dimension = dimension,
@@ -81,6 +90,7 @@ public:
         }
         const std::uint64_t failures_before = report_.failure_count;
         std::uint64_t found = 0;
+        digest_ = 0;
         walk_index(
             *index,
             [&](std::uint64_t prefix, unsigned shift, std::uint64_t entry) {
@@ -93,12 +103,21 @@ public:
                      .offset = offset,
                      .what = std::string(what)});
             });
-        // Only of a walk that met no damage the count is known.
-        if (found != record.layers && report_.failure_count == failures_before) {
+        // Only of a walk that met no damage count and digest are known.
+        if (report_.failure_count != failures_before) {
+            return;
+        }
+        if (found != record.layers) {
             add({.file = std::move(file),
                  .dimension = dimension,
                  .what = "the index holds " + std::to_string(found) + " layers, its record says " +
                          std::to_string(record.layers)});
+        } else if (digest_ != record.digest) {
+            add({.file = std::move(file),
+                 .dimension = dimension,
+                 .what = "the index leads to other layers than its record says: each is sound, but "
+                         "their digest is " +
+                         std::to_string(digest_) + " instead of " + std::to_string(record.digest)});
         }
     }
 
@@ -123,7 +142,7 @@ private:
         }
     }
 
-    // The record behind an entry of the directory, if it is sound and in its right place.
+    // The record behind an entry of the directory, if it is sound and where it belongs.
     std::optional<ipc::DimensionRecord> record_of(std::uint64_t prefix, unsigned shift,
                                                   std::uint64_t entry) {
         VerifyFailure failure{.file = ipc::control_file_name, .offset = ipc::entry_offset(entry)};
@@ -150,9 +169,10 @@ private:
                    const std::string& file, std::uint64_t prefix, unsigned shift,
                    std::uint64_t entry) {
         const std::uint64_t offset = ipc::entry_offset(entry);
-        ipc::LayerHeader header;
         // Safe: the walk reports only leaves whose header is inside the readable bytes.
-        std::memcpy(&header, index.base + offset, sizeof(header));
+        const ipc::LayerBlock block(index.base + offset);
+        const ipc::LayerHeader header = block.header();
+        digest_ += ipc::mix_checksum(block.kept_checksum());
         const Layer layer = ipc::layer_at(index, entry);
         const std::string what = fault_of(layer, header, record, prefix, shift, entry);
         if (!what.empty()) {
@@ -192,19 +212,21 @@ private:
         if (header.dimension != record.dimension) {
             return "its header says dimension " + std::to_string(header.dimension);
         }
-        if (header.payload_bytes != layer.size()) {
-            return "its header says " + std::to_string(header.payload_bytes) +
-                   " bytes, the index " + std::to_string(layer.size());
+        const std::uint64_t payload_bytes =
+            ipc::LayerBlock::of_payload(layer.data()).payload_bytes();
+        if (payload_bytes != layer.size()) {
+            return "its header says " + std::to_string(payload_bytes) + " bytes, the index " +
+                   std::to_string(layer.size());
         }
-        if (header.generation == 0 || header.generation > record.generation) {
-            return "its header says generation " + std::to_string(header.generation) +
+        if (header.generation() == 0 || header.generation() > record.generation) {
+            return "its header says generation " + std::to_string(header.generation()) +
                    ", its dimension changed last in " + std::to_string(record.generation);
         }
-        if (!std::has_single_bit(header.alignment) || header.alignment < ipc::block_unit ||
-            header.alignment > ipc::page_bytes ||
-            (offset + sizeof(header)) % header.alignment != 0 ||
-            ipc::entry_alignment(entry) != header.alignment) {
-            return "it is not aligned to " + std::to_string(header.alignment) + " bytes";
+        const std::uint64_t alignment = header.alignment();
+        if (!ipc::LayerShape::is_alignment(alignment) ||
+            (offset + sizeof(header)) % alignment != 0 ||
+            entry != ipc::layer_entry(offset, header.shape & ~ipc::LayerShape::tail_bits)) {
+            return "it is not aligned to " + std::to_string(alignment) + " bytes";
         }
         if (!layer.verify()) {
             return "its checksum does not match";
@@ -223,6 +245,7 @@ private:
     VerifyReport report_;
     VerifyProgress progress_;
     VerifyProgress told_;
+    std::uint64_t digest_ = 0;  // of the layers of the dimension being examined
 };
 
 }  // namespace
@@ -253,4 +276,4 @@ VerifyReport verify(const Snapshot& snapshot, Dimension dimension, const VerifyO
     return verifier.finish();
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -1,131 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
-// One generation, as this process reads it: the root's numbers and the dimensions touched so far.
+// One generation, as this process reads it: the root's numbers, who holds it, and the lists that
+// are found by a dimension's number alone.
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <vector>
 
 #include "consumer/cache_aligned.hpp"
-#include "consumer/hold_cell.hpp"
-#include "ipc/index_view.hpp"
+#include "consumer/hazard_slot.hpp"
+#include "consumer/lookup_cache.hpp"
+#include "ipc/index/view.hpp"
 #include "ipc/layout.hpp"
-#include "ipc/region_file.hpp"
 #include "strata/snapshot.hpp"
 
 namespace strata::consumer_impl {
 
 class Session;
 
-/// A dimension that somebody looked at through this view. One cache line: all that `find` needs.
-struct alignas(64) TouchedDimension : CacheAligned {
-    /// view.stamp << 32 | dimension. Another stamp: the place is free (left over from an earlier
-    /// use of the View), so that reusing a View clears nothing.
-    std::atomic<std::uint64_t> tag{0};
-    ipc::IndexView index{};
-    std::atomic<const detail::PlaceList*> list{nullptr};
-    /// Look-ups until a place list is worth its memory; 0: that was tried. Counted by whoever
-    /// walks, without a read-modify-write: a few that get lost do not matter.
-    std::atomic<std::uint32_t> walks_left{0};
-    /// How many more if an older generation's list turns out to be still in use: a copy costs more
-    /// than taking over. Session's mutex.
-    std::uint32_t walks_for_copy = 0;
-};
-static_assert(sizeof(TouchedDimension) == 64);
-
-struct FreePlaces {
-    void operator()(std::uint64_t* places) const noexcept { std::free(places); }
-};
-/// From calloc: large ones take memory only where places are noted.
-struct PlaceArray {
-    std::unique_ptr<std::uint64_t[], FreePlaces> places;
-    std::uint64_t bytes = 0;
-    std::uint32_t list = 0;  // index in PlaceTable::lists
-};
-
 /// A View is reused for generation after generation and freed only with its session, so that a
 /// thread with a stale pointer to it may still touch `refs`.
 ///
-/// refs: number of snapshots that are not noted in a HoldCell, and two flags.
+/// refs: number of snapshots that are not noted in a HazardSlot, and three marks.
 ///   closed   no generation is loaded; taking fails, the count may be off by threads backing out
-///   retired  not the session's current view any more; to be closed when nobody holds it
-/// The fields below `refs` are written while it is closed, under the session's mutex.
-struct View : detail::PlaceTable, CacheAligned {
+///   retired  not the pool's current view any more; to be closed when nobody holds it
+///   fenced   who takes through a slot has to pass a fence before he looks at the other two
+/// The fields below `refs` are written while it is closed, under the pool's mutex.
+struct View : detail::FrontTable, CacheAligned {
     static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
     static constexpr std::uint32_t retired = std::uint32_t{1} << 30;
+    static constexpr std::uint32_t fenced = std::uint32_t{1} << 29;
 
-    static constexpr std::uint32_t flags = closed | retired;
+    static constexpr std::uint32_t flags = closed | retired;  // it may not be taken
+    static constexpr std::uint32_t marks = flags | fenced;    // not so easily
 
-    explicit View(Session& owner) : session(&owner) {}
+    View(Session& owner, const LookupCache& lookups) : session(&owner), cache(&lookups) {}
 
     std::atomic<std::uint32_t> refs{closed};
-    std::uint32_t stamp = 0;
-    std::uint32_t mask = 0;  // of the table's index
-    TouchedDimension* table = nullptr;
+    /// Beside the lists of the front table: the versions, also those that have no list yet.
+    std::array<std::atomic<CachedDimension*>, size> front_versions{};
+    // Whether dimensions may be added to the front table: until two collide.
+    std::atomic<bool> front_open{false};
+    std::array<std::uint64_t, size / 64> front_used{};  // bit i: lists[i] is set
+    /// The cache's table as it was when this view was last added to it, or opened.
+    std::atomic<const LookupTable*> table{nullptr};
     std::uint64_t generation = 0;
     std::uint64_t root_offset = 0;
     std::uint64_t epoch = 0;  // that is pinned for this view
     Session* const session;
+    const LookupCache* const cache;  // the session's
     ipc::IndexView directory{};
     ipc::RootRecord root{};
-    std::unique_ptr<TouchedDimension[]> storage;
-    std::vector<std::shared_ptr<ipc::RegionMapping>> regions;  // kept mapped; session's mutex
-    std::vector<PlaceArray> place_arrays;                      // session's mutex
 
-    std::uint64_t tag_of(Dimension dimension) const noexcept {
-        return (std::uint64_t{stamp} << 32) | dimension;
+    /// What is known of a dimension in this generation, if anything yet. Any thread that holds
+    /// the view.
+    LookupTable::Found entry_of(Dimension dimension) const noexcept {
+        // Acquire; partner: the release in `use_table`.
+        return table.load(std::memory_order_acquire)->find(generation, dimension);
     }
+    /// The pool's mutex.
+    void use_table() noexcept { table.store(&cache->table(), std::memory_order_release); }
 
-    /// The dimension, if it was touched before; no lock.
-    TouchedDimension* touched(Dimension dimension) const noexcept {
-        const std::uint64_t wanted = tag_of(dimension);
-        for (std::uint32_t i = dimension & mask;; i = (i + 1) & mask) {
-            // Acquire; partner: the release in `insert`. The table is never more than half full.
-            const std::uint64_t tag = table[i].tag.load(std::memory_order_acquire);
-            if (tag == wanted) [[likely]] {
-                return &table[i];
-            }
-            if ((tag >> 32) != stamp) {
-                return nullptr;
-            }
+    /// The version of a dimension, if the front table has it. Any thread that holds the view.
+    CachedDimension* front_version(Dimension dimension) const noexcept {
+        // Acquire; partner: the release in `add_to_front`.
+        CachedDimension* const found =
+            front_versions[dimension % size].load(std::memory_order_acquire);
+        return found != nullptr && found->dimension == dimension ? found : nullptr;
+    }
+    /// A version of a dimension in this generation. The pool's mutex.
+    void add_to_front(CachedDimension& version) noexcept {
+        if (!front_open.load(std::memory_order_relaxed)) {
+            return;
+        }
+        const std::size_t at = version.dimension % size;
+        CachedDimension* const other = front_versions[at].load(std::memory_order_relaxed);
+        if (other != nullptr && other->dimension != version.dimension) {
+            close_front();
+            return;
+        }
+        front_used[at / 64] |= std::uint64_t{1} << at % 64;
+        // Release; partner: the acquire in `front_version`.
+        front_versions[at].store(&version, std::memory_order_release);
+        detail::DenseList& list = lists[at];
+        if (version.words != nullptr && list.tag.load(std::memory_order_relaxed) == 0) {
+            list.count = version.dense.count;
+            list.words = version.dense.words;
+            list.slot_word = version.dense.slot_word;
+            // Release; partner: the acquire in DenseList::count_of.
+            list.tag.store(version.dense.tag.load(std::memory_order_relaxed),
+                           std::memory_order_release);
         }
     }
-
-    /// Look-ups that walk slower than noted ones by as much as taking a list over costs.
-    static constexpr std::uint32_t walks_worth_inheriting = 256;
-
-    static std::uint32_t walks_worth_a_list(std::uint64_t layers) noexcept {
-        return static_cast<std::uint32_t>(
-            std::clamp<std::uint64_t>(layers / 64, 64, std::uint64_t{1} << 31));
-    }
-
-    /// Adds a dimension; session's mutex held, not present yet.
-    TouchedDimension* insert(Dimension dimension, const ipc::IndexView& index) noexcept {
-        std::uint32_t i = dimension & mask;
-        while ((table[i].tag.load(std::memory_order_relaxed) >> 32) == stamp) {
-            i = (i + 1) & mask;
+    /// What was found there stays usable: only the way to it is removed.
+    void close_front() noexcept {
+        front_open.store(false, std::memory_order_relaxed);
+        for (std::size_t word = 0; word < front_used.size(); ++word) {
+            for (std::uint64_t& used = front_used[word]; used != 0; used &= used - 1) {
+                const auto at = word * 64 + static_cast<std::size_t>(std::countr_zero(used));
+                lists[at].tag.store(0, std::memory_order_relaxed);
+                front_versions[at].store(nullptr, std::memory_order_relaxed);
+            }
         }
-        table[i].index = index;
-        table[i].list.store(nullptr, std::memory_order_relaxed);
-        table[i].walks_left.store(walks_worth_a_list(index.layers), std::memory_order_relaxed);
-        table[i].walks_for_copy = 0;
-        table[i].tag.store(tag_of(dimension), std::memory_order_release);
-        return &table[i];
     }
 };
 
-/// A view that the caller owns a hold on: in its cell, or (no cell) counted in `refs`.
+/// A view that the caller owns a hold on: in its slot, or (no slot) counted in `refs`.
 struct Held {
     View* view = nullptr;
-    HoldCell* cell = nullptr;
+    HazardSlot* slot = nullptr;
 };
 
 /// The library's way into a Snapshot.
 struct Access {
-    static Snapshot make(const Held& held) noexcept { return Snapshot(held.view, held.cell); }
+    static Snapshot make(const Held& held) noexcept { return Snapshot(held.view, held.slot); }
     static View* view_of(const Snapshot& snapshot) noexcept {
         return static_cast<View*>(snapshot.table_);  // safe: all tables are the base of a View
     }

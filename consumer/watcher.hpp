@@ -21,10 +21,12 @@ public:
     ~Watcher() { stop(); }
 
     bool running() const noexcept { return thread_.running(); }
-    /// Calls `act` now and whenever `word` has changed or its futex was woken, or `period` has
-    /// passed. False if no thread can be started.
-    bool start(const std::uint64_t& word, std::optional<std::chrono::milliseconds> period,
-               std::function<void()> act) noexcept;
+    /// Calls `act` whenever `word` has changed or its futex was woken, or `period` has passed; also
+    /// at once, unless the word is still what it was when somebody last acted: `acted_at`. The
+    /// thread is guarded meanwhile: if the word's file is cut short, `act` reads zeros, now and
+    /// then. False if no thread can be started.
+    bool start(const std::uint64_t& word, std::optional<std::uint64_t> acted_at,
+               std::optional<std::chrono::milliseconds> period, std::function<void()> act) noexcept;
     void stop() noexcept;
     /// In a forked child: the thread did not come along.
     void forget() noexcept;

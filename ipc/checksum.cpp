@@ -6,35 +6,25 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "strata/layer.hpp"
-
-namespace strata {
-
-std::uint64_t layer_number(std::string_view name) noexcept {
-    return XXH3_64bits(name.data(), name.size());
-}
-
-namespace ipc {
+namespace strata::ipc {
 
 std::uint64_t checksum_of(const void* bytes, std::size_t size) noexcept {
     return XXH3_64bits(bytes, size);
 }
 
 std::uint64_t layer_checksum(const LayerHeader& header, const void* payload,
-                             const void* metadata) noexcept {
+                             std::uint64_t payload_bytes, const void* tail,
+                             std::uint64_t tail_bytes) noexcept {
     struct {
-        unsigned char head[40];
-        std::uint64_t alignment;
+        unsigned char head[offsetof(LayerHeader, stamp)];
         std::uint64_t payload;
-        std::uint64_t metadata;
+        std::uint64_t tail;
     } input{};
-    static_assert(sizeof(input) == 64);
+    static_assert(sizeof(input) == 32);
     std::memcpy(input.head, &header, sizeof(input.head));
-    input.alignment = header.alignment;
-    input.payload = XXH3_64bits(payload, header.payload_bytes);
-    input.metadata = header.metadata_bytes == 0 ? 0 : XXH3_64bits(metadata, header.metadata_bytes);
+    input.payload = XXH3_64bits(payload, payload_bytes);
+    input.tail = tail_bytes == 0 ? 0 : XXH3_64bits(tail, tail_bytes);
     return XXH3_64bits(&input, sizeof(input));
 }
 
-}  // namespace ipc
-}  // namespace strata
+}  // namespace strata::ipc

@@ -4,21 +4,18 @@
 #include <cerrno>
 #include <cstring>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_view.hpp"
+#include "ipc/index/find.hpp"
 
 namespace strata::ipc {
 
 namespace {
 
-FileDescriptor open_checked(const StoreDirectory& store, Access access, const Trust& trust,
+FileDescriptor open_checked(const StoreDirectory& store, const Trust& trust,
                             std::string_view operation, const std::string& path,
                             os::FileStatus& status) {
-    auto file = access == Access::read_only
-                    ? os::open_read(store.directory.get(), control_file_name)
-                    : os::open_write(store.directory.get(), control_file_name);
+    auto file = os::open_read(store.directory.get(), control_file_name);
     if (!file) {
         if (file.error == ENOENT) {
             fail(Errc::not_a_store, operation, path, "the directory has no control file",
@@ -39,24 +36,17 @@ FileDescriptor open_checked(const StoreDirectory& store, Access access, const Tr
     return std::move(file.value);
 }
 
-// Locks hang on a description of their own: a mapping keeps the description that it was made from
-// alive, and forked children inherit mappings, so that the locks of a parent that was killed would
-// live on in them.
-FileDescriptor description_for_locks(const StoreDirectory& store, const FileDescriptor& mapped,
-                                     const os::FileStatus& status, std::string_view operation,
-                                     const std::string& path) {
+// Another description of the file: by its name, as long as that leads to it, else through /proc.
+os::Result<FileDescriptor> open_again(const StoreDirectory& store, const FileDescriptor& file,
+                                      const os::FileStatus& status) {
     auto named = os::open_read(store.directory.get(), control_file_name);
     const auto found = named ? os::status(named.value.get()) : os::Result<os::FileStatus>{};
     if (named && found && found.value.inode == status.inode &&
         found.value.device == status.device) {
-        return std::move(named.value);
+        return named;
     }
     // Removed a moment ago, or replaced by hand.
-    FileDescriptor again(os::reopen_read(mapped.get()));
-    if (!again) {
-        fail_errno(errno, operation, path, "cannot open the control file a second time");
-    }
-    return again;
+    return os::reopen_read(file.get());
 }
 
 std::string hex(std::uint64_t value) {
@@ -85,7 +75,7 @@ void check_identity(const ControlIdentity& identity, std::uint64_t file_bytes,
     if (identity.version != format_version) {
         const bool newer = identity.version > format_version;
         fail(Errc::format_version, operation, path,
-             "format version " + std::to_string(identity.version) + ", this library reads 1 to " +
+             "format version " + std::to_string(identity.version) + ", this library reads " +
                  std::to_string(format_version),
              newer ? "rebuild this program with the strata version of the producer"
                    : "let a producer of this version create the store anew");
@@ -95,7 +85,7 @@ void check_identity(const ControlIdentity& identity, std::uint64_t file_bytes,
              "remove the store and let the producer create it anew");
     }
     // The checksum can be right and the numbers still be nonsense: forged, or by another program.
-    if (identity.header_bytes != header_bytes || identity.page_bytes != page_bytes ||
+    if (identity.header_bytes != control_header_bytes || identity.page_bytes != page_bytes ||
         identity.control_max_bytes < file_bytes || identity.control_max_bytes > max_control_bytes ||
         identity.region_max_bytes % page_bytes != 0 || identity.region_max_bytes < 2 * page_bytes ||
         identity.region_max_bytes > max_region_bytes) {
@@ -108,64 +98,74 @@ void check_identity(const ControlIdentity& identity, std::uint64_t file_bytes,
     }
 }
 
-ControlFile::ControlFile(const StoreDirectory& store, Access access, const Trust& trust,
+ControlFile::ControlFile(const StoreDirectory& store, const Trust& trust,
                          std::string_view operation)
     : path_(store.file(control_file_name)) {
-    file_ = open_checked(store, access, trust, operation, path_, status_);
-    if (status_.size_bytes < header_bytes) {
+    file_ = open_checked(store, trust, operation, path_, status_);
+    if (status_.size_bytes < control_header_bytes) {
         fail(Errc::truncated, operation, path_,
              "has " + std::to_string(status_.size_bytes) + " bytes, at least " +
-                 std::to_string(header_bytes) + " are needed",
+                 std::to_string(control_header_bytes) + " are needed",
              "remove the store and let the producer create it anew");
     }
-    // Mapped at full reach only after the header has said how far that is.
+    // Mapped only after the header has said how far it may grow.
     if (const int error = os::read_at(file_.get(), &identity_, sizeof(identity_), 0)) {
         fail_errno(error, operation, path_, "cannot read its header");
     }
     check_identity(identity_, status_.size_bytes, operation, path_);
-    mapping_ = Mapping(file_.get(), identity_.control_max_bytes, access, operation, path_);
-    file_ = description_for_locks(store, file_, status_, operation, path_);
-    known_bytes_ = status_.size_bytes;
+    mapping_ = GrowingMapping(identity_.control_max_bytes);
+    mapping_.extend(file_, status_.size_bytes, operation, path_);
+    header_ = mapping_.window().base;
+    // Locks hang on a description of their own: a mapping keeps the description that it was made
+    // from alive, and forked children inherit mappings, so that the locks of a parent that was
+    // killed would live on in them.
+    auto again = open_again(store, file_, status_);
+    if (!again) {
+        fail_errno(again.error, operation, path_, "cannot open the control file a second time");
+    }
+    file_ = std::move(again.value);
 }
 
-std::optional<std::uint64_t> ControlFile::readable_bytes(std::uint64_t claimed) const {
-    std::uint64_t known = load_relaxed(known_bytes_);
-    if (claimed > known) {
-        const auto now = os::status(file_.get());
-        if (!now || now.value.size_bytes < claimed || claimed > identity_.control_max_bytes) {
-            return std::nullopt;
-        }
-        store_relaxed(known_bytes_, now.value.size_bytes);
+FileDescriptor ControlFile::another_description(const StoreDirectory& store) const {
+    return open_again(store, file_, status_).value;
+}
+
+bool ControlFile::reach(std::uint64_t bytes, std::string_view operation) const {
+    if (bytes <= mapping_.readable_bytes()) {
+        return true;
     }
-    return claimed;
+    const auto now = os::status(file_.get());
+    if (!now) {
+        fail_errno(now.error, operation, path_, "cannot read its status");
+    }
+    if (now.value.size_bytes < bytes || bytes > identity_.control_max_bytes) {
+        return false;
+    }
+    mapping_.extend(file_, now.value.size_bytes, operation, path_);
+    return true;
 }
 
 RootRecord ControlFile::root_at(std::uint64_t offset, std::string_view operation) const {
-    std::uint64_t known = load_relaxed(known_bytes_);
-    if (offset % block_unit == 0 && offset >= header_bytes && offset > known - sizeof(RootRecord) &&
-        offset < identity_.control_max_bytes) {
-        readable_bytes(offset + sizeof(RootRecord));  // the file has grown since
-        known = load_relaxed(known_bytes_);
-    }
-    if (offset % block_unit != 0 || offset < header_bytes || offset > known - sizeof(RootRecord)) {
+    if (offset % block_unit != 0 || offset < control_header_bytes ||
+        offset >= identity_.control_max_bytes || !reach(offset + sizeof(RootRecord), operation)) {
         fail(Errc::corrupt, operation, path_,
              "root record at offset " + std::to_string(offset) + ", the file has " +
-                 std::to_string(known) + " bytes");
+                 std::to_string(mapping_.readable_bytes()) + " bytes");
     }
     RootRecord root;
-    std::memcpy(&root, mapping_.base() + offset, sizeof(root));
+    std::memcpy(&root, mapping_.window().base + offset, sizeof(root));
     if (root.checksum != record_checksum(root) || root.generation == 0) {
         fail(Errc::corrupt, operation, path_,
              "the checksum of the root record at offset " + std::to_string(offset) + " is wrong");
     }
-    if (root.directory_levels > max_index_levels || root.control_bytes < header_bytes ||
+    if (root.directory_levels > max_index_levels || root.control_bytes < control_header_bytes ||
         root.dimensions > root.control_bytes / block_unit) {
         fail(Errc::corrupt, operation, path_,
              "root record of generation " + std::to_string(root.generation) +
                  " has impossible sizes: " + std::to_string(root.directory_levels) + " levels, " +
                  std::to_string(root.control_bytes) + " bytes");
     }
-    if (!readable_bytes(root.control_bytes)) {
+    if (!reach(root.control_bytes, operation)) {
         fail(Errc::truncated, operation, path_,
              "generation " + std::to_string(root.generation) + " needs " +
                  std::to_string(root.control_bytes) + " bytes, the file is shorter");
@@ -174,7 +174,7 @@ RootRecord ControlFile::root_at(std::uint64_t offset, std::string_view operation
 }
 
 IndexView ControlFile::directory_of(const RootRecord& root) const noexcept {
-    return {.base = mapping_.base(),
+    return {.base = mapping_.window().base,
             .limit = root.control_bytes,
             .root = root.directory,
             .levels = root.directory_levels,
@@ -209,7 +209,7 @@ DimensionRecord ControlFile::record_at(const IndexView& directory, std::uint64_t
                                        std::string_view operation) const {
     const std::uint64_t offset = entry_offset(entry);
     // Safe: limit is at least a page.
-    if (offset < header_bytes || offset > directory.limit - sizeof(DimensionRecord)) {
+    if (offset < control_header_bytes || offset > directory.limit - sizeof(DimensionRecord)) {
         fail(Errc::corrupt, operation, path_,
              "dimension record at offset " + std::to_string(offset) + ", committed are " +
                  std::to_string(directory.limit) + " bytes");
@@ -218,9 +218,9 @@ DimensionRecord ControlFile::record_at(const IndexView& directory, std::uint64_t
     std::memcpy(&record, directory.base + offset, sizeof(record));
     if (record.checksum != record_checksum(record) || record.dimension > 0xFFFF'FFFF ||
         record.name_bytes > max_dimension_name_bytes || record.index_levels > max_index_levels ||
-        record.committed_bytes < header_bytes ||
-        record.committed_bytes > identity_.region_max_bytes ||
-        record.layers > record.committed_bytes / block_unit) {
+        record.committed_bytes() < header_bytes ||
+        record.committed_bytes() > identity_.region_max_bytes ||
+        record.layers > record.committed_bytes() / block_unit) {
         fail(Errc::corrupt, operation, path_,
              "the dimension record at offset " + std::to_string(offset) + " is damaged");
     }

@@ -2,14 +2,16 @@
 #include "strata/error.hpp"
 
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
+#include <new>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
+#include "ipc/caught.hpp"
 #include "ipc/failure.hpp"
+#include "strata/printable.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 struct Error::State {
     Parts parts;
@@ -18,7 +20,41 @@ struct Error::State {
 
 namespace {
 
+// Codes of strata as std::error_code has them.
+class Category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "strata"; }
+    std::string message(int value) const override {
+        return std::string(to_string(static_cast<Errc>(value)));
+    }
+    std::error_condition default_error_condition(int value) const noexcept override {
+        switch (static_cast<Errc>(value)) {
+            case Errc::store_not_found:
+            case Errc::file_not_found: return std::errc::no_such_file_or_directory;
+            case Errc::store_exists:
+            case Errc::file_exists: return std::errc::file_exists;
+            case Errc::permission_denied:
+            case Errc::not_trusted: return std::errc::permission_denied;
+            case Errc::producer_active: return std::errc::device_or_resource_busy;
+            case Errc::invalid_argument:
+            case Errc::invalid_name: return std::errc::invalid_argument;
+            case Errc::layer_too_large: return std::errc::file_too_large;
+            case Errc::limit_exceeded: return std::errc::not_enough_memory;
+            case Errc::no_space: return std::errc::no_space_on_device;
+            case Errc::format_version:
+            case Errc::byte_order: return std::errc::not_supported;
+            case Errc::wrong_process: return std::errc::operation_not_permitted;
+            case Errc::would_deadlock: return std::errc::resource_deadlock_would_occur;
+            case Errc::durability_lost: return std::errc::io_error;
+            default: return {value, *this};  // only strata knows the like of it
+        }
+    }
+};
+
+constinit const Category category;
+
 std::string make_line(const Error::Parts& parts) {
+    // Paths, and the parts that a caller made, hold names that others chose.
     std::string line = parts.operation;
     if (!parts.path.empty()) {
         line += ": " + parts.path;
@@ -32,7 +68,7 @@ std::string make_line(const Error::Parts& parts) {
     if (!parts.hint.empty()) {
         line += "; " + parts.hint;
     }
-    return line;
+    return printable(line);
 }
 
 }  // namespace
@@ -63,6 +99,13 @@ std::string_view to_string(Errc code) noexcept {
         case Errc::wrong_process: return "wrong_process";
         case Errc::store_replaced: return "store_replaced";
         case Errc::system: return "system";
+        case Errc::file_not_found: return "file_not_found";
+        case Errc::file_exists: return "file_exists";
+        case Errc::end_of_file: return "end_of_file";
+        case Errc::would_deadlock: return "would_deadlock";
+        case Errc::durability_lost: return "durability_lost";
+        case Errc::not_recovered: return "not_recovered";
+        case Errc::bookmark_not_found: return "bookmark_not_found";
     }
     return "unknown";
 }
@@ -70,6 +113,32 @@ std::string_view to_string(Errc code) noexcept {
 Error::Error(Parts parts) {
     std::string line = make_line(parts);
     state_ = std::make_shared<const State>(State{std::move(parts), std::move(line)});
+}
+
+// The error of results that stands for std::bad_alloc: made while there is memory, and never
+// destroyed.
+struct Error::OutOfMemory {
+    static std::shared_ptr<const State> make() {
+        Parts parts{.code = Errc::system,
+                    .operation = "allocate",
+                    .detail = "the process is out of memory",
+                    .errno_value = ENOMEM};
+        std::string line = make_line(parts);
+        return std::make_shared<const State>(State{std::move(parts), std::move(line)});
+    }
+    static Error error() noexcept { return Error(state); }
+    static const std::shared_ptr<const State>& state;
+};
+
+const std::shared_ptr<const Error::State>& Error::OutOfMemory::state =
+    *new std::shared_ptr<const Error::State>(make());
+
+const std::error_category& error_category() noexcept { return category; }
+
+std::error_code Error::error_code() const noexcept {
+    return code() == Errc::system && errno_value() != 0
+               ? std::error_code(errno_value(), std::system_category())
+               : make_error_code(code());
 }
 
 const char* Error::what() const noexcept { return state_->line.c_str(); }
@@ -83,54 +152,31 @@ std::uint64_t Error::needed() const noexcept { return state_->parts.needed; }
 std::uint64_t Error::limit() const noexcept { return state_->parts.limit; }
 std::uint64_t Error::current() const noexcept { return state_->parts.current; }
 
-namespace ipc {
+void detail::throw_error(const Error& error) { throw Error(error); }
 
-std::string quoted(std::string_view text) {
-    std::string result = "\"";
-    for (const char c : text.substr(0, 80)) {
-        const auto byte = static_cast<unsigned char>(c);
-        result += byte < 0x20 || byte == 0x7F ? '?' : c;
+Error detail::caught_error(std::string_view operation) noexcept {
+    try {  // the handlers make texts, for which there may be no memory
+        try {
+            throw;
+        } catch (const Error& thrown) {
+            return thrown;
+        } catch (const std::bad_alloc&) {
+            throw;
+        } catch (const std::length_error&) {  // a container beyond what any memory could hold
+            throw std::bad_alloc();
+        } catch (const std::system_error& thrown) {  // a thread that could not be started, a path
+            return Error({.code = Errc::system,
+                          .operation = std::string(operation),
+                          .detail = "the C++ library failed",
+                          .errno_value = thrown.code().value()});
+        } catch (const std::exception& thrown) {
+            return Error({.code = Errc::system,
+                          .operation = std::string(operation),
+                          .detail = thrown.what()});
+        }
+    } catch (const std::bad_alloc&) {
+        return Error::OutOfMemory::error();
     }
-    return result.append(text.size() > 80 ? "...\"" : "\"");
 }
 
-Errc errc_of(int errno_value) noexcept {
-    switch (errno_value) {
-        case ENOENT: return Errc::store_not_found;
-        case EACCES:
-        case EPERM:
-        case EROFS: return Errc::permission_denied;
-        case ENOSPC:
-        case EDQUOT: return Errc::no_space;
-        case ELOOP:
-        case ENOTDIR: return Errc::not_trusted;
-        default: return Errc::system;
-    }
-}
-
-void fail(Errc code, std::string_view operation, std::string_view path, std::string detail,
-          std::string hint) {
-    throw Error({.code = code,
-                 .operation = std::string(operation),
-                 .path = std::string(path),
-                 .detail = std::move(detail),
-                 .hint = std::move(hint)});
-}
-
-void fail_errno(int errno_value, std::string_view operation, std::string_view path,
-                std::string detail, std::string hint) {
-    throw Error({.code = errc_of(errno_value),
-                 .operation = std::string(operation),
-                 .path = std::string(path),
-                 .detail = std::move(detail),
-                 .hint = std::move(hint),
-                 .errno_value = errno_value});
-}
-
-void bug(const char* what) noexcept {
-    std::fprintf(stderr, "strata: internal error: %s\n", what);
-    std::abort();
-}
-
-}  // namespace ipc
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

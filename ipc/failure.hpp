@@ -9,7 +9,7 @@
 
 namespace strata::ipc {
 
-/// `text` with what cannot be printed replaced, in double quotes: for names in messages.
+/// `text`, printable and cut to 80 bytes, in double quotes: for names in messages.
 std::string quoted(std::string_view text);
 
 /// The code that fits an errno of a call on a store's files.
@@ -26,5 +26,15 @@ Errc errc_of(int errno_value) noexcept;
 
 /// A broken invariant of our own: prints and aborts. Never used for bytes that others wrote.
 [[noreturn, gnu::cold]] void bug(const char* what) noexcept;
+
+[[noreturn, gnu::cold]] void bug_moved_from(const char* class_name) noexcept;
+/// What a public object is made of; aborts if the object was moved from.
+template <class Pointer>
+inline auto& part_of(const Pointer& pointer, const char* class_name) noexcept {
+    if (!pointer) [[unlikely]] {
+        bug_moved_from(class_name);
+    }
+    return *pointer;
+}
 
 }  // namespace strata::ipc

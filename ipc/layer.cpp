@@ -1,153 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/layer.hpp"
 
-#include <cstring>
+#include <optional>
 #include <string>
 
 #include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/layer_block.hpp"
+#include "ipc/layer_metadata.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/mapping_slots.hpp"
+#include "ipc/os/fault.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 namespace {
 
-using ipc::LayerHeader;
+using ipc::LayerBlock;
+using ipc::LayerShape;
 
 // Safe: a Layer is only made of a block whose header lies directly before the payload.
-LayerHeader header_of(const std::byte* payload) noexcept {
-    LayerHeader header;
-    std::memcpy(&header, payload - sizeof(header), sizeof(header));
-    return header;
-}
+LayerBlock block_of(const Layer& layer) noexcept { return LayerBlock::of_payload(layer.data()); }
 
-std::uint32_t word_at(const std::byte* at) noexcept {
-    std::uint32_t word = 0;
-    std::memcpy(&word, at, sizeof(word));
-    return word;
-}
-
-// The metadata's bytes, cut out of the mapping after checking that they lie inside it.
-struct Metadata {
-    std::span<const std::byte> bytes;
-    bool valid = false;
-};
-
-Metadata metadata_of(const Layer& layer, const LayerHeader& header) noexcept {
+// What the block says of itself, if that is possible and lies inside the mapping.
+std::optional<LayerShape> readable_shape(const Layer& layer) noexcept {
     const std::byte* const end = ipc::MappingSlot::end_of(layer.mapping_slot());
-    const std::uint64_t start = ipc::round_up(layer.size(), 8);
-    if (end == nullptr || end < layer.data() ||
-        start + header.metadata_bytes > static_cast<std::uint64_t>(end - layer.data())) {
-        return {};
+    if (end == nullptr || end < layer.data()) {
+        return std::nullopt;
     }
-    return {{layer.data() + start, header.metadata_bytes}, true};
+    const std::byte* const start = layer.data() - sizeof(ipc::LayerHeader);
+    const auto shape = block_of(layer).shape_within(static_cast<std::uint64_t>(end - start));
+    return shape && shape->payload_bytes == layer.size() ? shape : std::nullopt;
 }
 
 [[noreturn]] void fail_corrupt(const Layer& layer, const char* what) {
     const LayerId id = layer.id();
-    ipc::fail(Errc::corrupt, "read layer", "",
+    ipc::fail(Errc::corrupt, "read layer", ipc::mapped_path(layer.data()),
               "layer " + std::to_string(id.layer) + " of dimension " +
                   std::to_string(id.dimension) + ": " + what,
               "run a verification of the store and publish it anew");
 }
 
-// name_bytes, keywords, then the texts. Empty metadata means neither.
-struct MetadataReader {
-    std::span<const std::byte> rest;
-
-    std::string_view take(std::uint64_t size, const Layer& layer) {
-        if (size > rest.size()) {
-            fail_corrupt(layer, "its metadata is cut off");
-        }
-        const std::string_view text(reinterpret_cast<const char*>(rest.data()), size);
-        rest = rest.subspan(size);
-        return text;
+ipc::LayerMetadata metadata_of(const Layer& layer) {
+    const auto shape = readable_shape(layer);
+    if (!shape) {
+        fail_corrupt(layer, "its header contradicts itself, or its block ends beyond the region");
     }
-    std::uint32_t take_word(const Layer& layer) {
-        return word_at(reinterpret_cast<const std::byte*>(take(4, layer).data()));
-    }
-};
-
-MetadataReader reader_of(const Layer& layer) {
-    const Metadata metadata = metadata_of(layer, header_of(layer.data()));
-    if (!metadata.valid) {
-        fail_corrupt(layer, "its metadata reaches beyond the region");
-    }
-    return {metadata.bytes};
+    return block_of(layer).metadata(*shape);
 }
 
 }  // namespace
 
 LayerId Layer::id() const noexcept {
-    const LayerHeader header = header_of(data_);
+    const ipc::LayerHeader header = block_of(*this).header();
     return {header.dimension, header.layer};
 }
-Generation Layer::generation() const noexcept { return header_of(data_).generation; }
-double Layer::frequency() const noexcept { return header_of(data_).frequency; }
-std::uint64_t Layer::checksum() const noexcept { return header_of(data_).checksum; }
-std::uint64_t Layer::type_tag() const noexcept { return header_of(data_).type_tag; }
+Generation Layer::generation() const noexcept { return block_of(*this).header().generation(); }
+
+double Layer::frequency() const noexcept {
+    const auto shape = readable_shape(*this);
+    return shape ? block_of(*this).frequency(*shape) : 0;
+}
+
+std::uint64_t Layer::checksum() const noexcept {
+    const LayerBlock block = block_of(*this);
+    if (size() >= ipc::prefixed_payload_bytes) {
+        return block.kept_checksum();
+    }
+    const auto shape = readable_shape(*this);
+    return shape ? block.computed_checksum(*shape) : 0;
+}
+
+std::uint64_t Layer::type_tag() const noexcept {
+    const LayerBlock block = block_of(*this);
+    if ((block.shape_word() & LayerShape::type_tag_bit) == 0) {
+        return 0;
+    }
+    const auto shape = readable_shape(*this);
+    return shape ? block.type_tag(*shape) : 0;
+}
 
 std::string_view Layer::name() const {
-    MetadataReader reader = reader_of(*this);
-    if (reader.rest.empty()) {
-        return {};
+    const auto name = metadata_of(*this).name();
+    if (!name) {
+        fail_corrupt(*this, ipc::LayerMetadata::cut_off);
     }
-    const std::uint32_t name_bytes = reader.take_word(*this);
-    reader.take_word(*this);
-    return reader.take(name_bytes, *this);
+    return *name;
 }
 
 std::vector<std::string_view> Layer::keywords() const {
-    MetadataReader reader = reader_of(*this);
     std::vector<std::string_view> result;
-    if (reader.rest.empty()) {
-        return result;
-    }
-    const std::uint32_t name_bytes = reader.take_word(*this);
-    const std::uint32_t count = reader.take_word(*this);
-    reader.take(name_bytes, *this);
-    if (count > reader.rest.size() / 4) {  // each takes at least its length word
-        fail_corrupt(*this, "it claims more keywords than its metadata can hold");
-    }
-    result.reserve(count);
-    for (std::uint32_t i = 0; i < count; ++i) {
-        const std::uint32_t size = reader.take_word(*this);
-        result.push_back(reader.take(size, *this));
+    if (const char* const damage = metadata_of(*this).keywords(result)) {
+        fail_corrupt(*this, damage);
     }
     return result;
 }
 
 bool Layer::verify() const noexcept {
-    const LayerHeader header = header_of(data_);
-    const Metadata metadata = metadata_of(*this, header);
-    return header.payload_bytes == size() && metadata.valid &&
-           header.checksum == ipc::layer_checksum(header, data_, metadata.bytes.data());
+    const auto shape = readable_shape(*this);
+    return shape && block_of(*this).is_intact(*shape);
 }
 
-void Layer::require_type(std::uint64_t tag, std::size_t size, std::size_t alignment) const {
+void Layer::fail_type(std::string_view type, std::size_t size, bool array) const {
+    const std::string asked = std::string(type) + (array ? "[]" : "");
+    const std::string operation = "read layer as " + asked;
     if (data_ == nullptr) {
-        ipc::fail(Errc::layer_not_found, "read layer as a type", "", "the layer is empty");
+        ipc::fail(Errc::layer_not_found, operation, "", "the layer is empty");
     }
-    if (type_tag() != tag || this->size() != size ||
-        reinterpret_cast<std::uintptr_t>(data_) % alignment != 0) {
-        ipc::fail(Errc::type_mismatch, "read layer as a type", "",
-                  "layer " + std::to_string(id().layer) + " has type tag " +
-                      std::to_string(type_tag()) + " and " + std::to_string(this->size()) +
-                      " bytes, asked for tag " + std::to_string(tag) + " and " +
-                      std::to_string(size) + " bytes",
-                  "publish and read it with the same type (put_value<T>, as<T>)");
-    }
+    ipc::fail(Errc::type_mismatch, operation, ipc::mapped_path(data_),
+              "layer " + std::to_string(id().layer) + " of dimension " +
+                  std::to_string(id().dimension) + " holds " + type_tag_text(type_tag()) + ", " +
+                  std::to_string(this->size()) + " bytes at a multiple of " +
+                  std::to_string(alignment()) + "; " + asked + " takes " +
+                  (array ? "a multiple of " : "") + std::to_string(size) + " bytes",
+              "publish and read it with the same type (put_value<T>, as<T>)");
 }
 
-void Layer::require_array(std::uint64_t tag, std::size_t element, std::size_t alignment) const {
-    if (data_ == nullptr || size() % element != 0) {
-        ipc::fail(data_ == nullptr ? Errc::layer_not_found : Errc::type_mismatch,
-                  "read layer as an array", "",
-                  std::to_string(size()) + " bytes are no whole number of elements of " +
-                      std::to_string(element) + " bytes");
-    }
-    require_type(tag, size(), alignment);
+Dimension dimension_number(std::string_view name) noexcept {
+    constexpr Dimension first = 0x8000'0000;  // below are the numbers that people choose
+    return first | static_cast<Dimension>(layer_number(name));
 }
 
-}  // namespace strata
+std::uint64_t layer_number(std::string_view name) noexcept {
+    return ipc::checksum_of(name.data(), name.size());
+}
+
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -2,9 +2,9 @@
 #include "ipc/lock_table.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "ipc/layout.hpp"
-#include "ipc/os.hpp"
 
 namespace strata::ipc {
 
@@ -16,127 +16,93 @@ std::uint64_t pin_byte(std::uint64_t epoch, std::int64_t pid) noexcept {
     return first_byte(epoch) + static_cast<std::uint64_t>(pid);
 }
 
-// Calls visit(first, end, exclusive) for foreign locks in [begin, end), widening each to what
-// `widen` says is settled by it, so that every call to the kernel makes progress.
-template <class Widen, class Visit>
-void for_each_lock(int control, std::uint64_t begin, std::uint64_t end, Widen widen, Visit visit) {
-    std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps{{begin, end}};
-    while (!gaps.empty()) {
-        const auto [low, high] = gaps.back();
-        gaps.pop_back();
-        if (low >= high) {
-            continue;
-        }
-        const auto lock = os::find_lock(control, os::LockType::exclusive, low, high - low);
-        if (!lock) {
-            continue;
-        }
-        const std::uint64_t lock_end =
-            lock->length > high - lock->start ? high : lock->start + lock->length;
-        const auto [from, to] = widen(std::max(low, lock->start), lock_end);
-        visit(from, to, lock->exclusive);
-        gaps.emplace_back(low, std::max(low, from));
-        gaps.emplace_back(std::min(high, to), high);
-    }
-}
+// Safe from wrapping: the kernel's ranges end below 2^63.
+std::uint64_t end_of(const os::LockRange& lock) noexcept { return lock.start + lock.length; }
 
 }  // namespace
 
-int lock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept {
-    return os::set_lock(control, os::LockType::shared, pin_byte(epoch, pid), 1);
+int lock_pin(const FileDescriptor& control, std::uint64_t epoch, std::int64_t pid) noexcept {
+    return os::set_lock(control.get(), os::LockType::shared, pin_byte(epoch, pid), 1);
 }
 
-void unlock_pin(int control, std::uint64_t epoch, std::int64_t pid) noexcept {
-    os::set_lock(control, os::LockType::unlock, pin_byte(epoch, pid), 1);
+int unlock_pin(const FileDescriptor& control, std::uint64_t epoch, std::int64_t pid) noexcept {
+    return os::set_lock(control.get(), os::LockType::unlock, pin_byte(epoch, pid), 1);
 }
 
-int announce_waiter(int control, std::int64_t pid) noexcept {
-    const int error = os::set_lock(control, os::LockType::shared,
+int announce_waiter(const FileDescriptor& control, std::int64_t pid) noexcept {
+    const int error = os::set_lock(control.get(), os::LockType::shared,
                                    waiter_lock_base + static_cast<std::uint64_t>(pid), 1);
     char byte = 0;
-    return error != 0 ? error : os::read_at(control, &byte, 1, 0);
+    return error != 0 ? error : os::read_at(control.get(), &byte, 1, 0);
 }
 
-bool anybody_waits(int control) noexcept {
-    return os::find_lock(control, os::LockType::exclusive, waiter_lock_base, pid_span).has_value();
+LockState waiters(const FileDescriptor& control) noexcept {
+    const auto found =
+        os::find_lock(control.get(), os::LockType::exclusive, waiter_lock_base, pid_span);
+    return !found ? LockState::unknown : found.value ? LockState::held : LockState::free;
 }
 
-bool no_pins_up_to(int control, std::uint64_t last) noexcept {
+LockState pins_up_to(const FileDescriptor& control, std::uint64_t last) noexcept {
     const std::uint64_t length = first_byte(last + 1);
-    if (os::set_lock(control, os::LockType::exclusive, 0, length) != 0) {
-        return false;  // any failure counts as "somebody reads": safe
+    const int error = os::set_lock(control.get(), os::LockType::exclusive, 0, length);
+    if (error != 0) {
+        return error == EAGAIN ? LockState::held : LockState::unknown;
     }
-    os::set_lock(control, os::LockType::unlock, 0, length);
-    return true;
+    os::set_lock(control.get(), os::LockType::unlock, 0, length);
+    return LockState::free;
 }
 
-std::vector<EpochRange> pinned_epochs(int control, std::uint64_t last) {
-    std::vector<EpochRange> ranges;
-    for_each_lock(
-        control, 0, first_byte(last + 1),
-        [](std::uint64_t from, std::uint64_t to) {
-            // One holder settles its whole epoch, however many others share it.
-            return std::pair{first_byte(from >> pin_pid_bits),
-                             first_byte(((to - 1) >> pin_pid_bits) + 1)};
-        },
-        [&](std::uint64_t from, std::uint64_t to, bool) {
-            ranges.push_back({from >> pin_pid_bits, (to - 1) >> pin_pid_bits});
-        });
-    std::sort(ranges.begin(), ranges.end(),
-              [](const EpochRange& a, const EpochRange& b) { return a.first < b.first; });
-    return ranges;
-}
-
-void wait_until_unpinned(int control, const EpochRange& range) noexcept {
-    const std::uint64_t start = first_byte(range.first);
-    const std::uint64_t length = first_byte(range.last + 1) - start;
-    // Nobody pins an epoch that is over anew, so holding the lock for a moment is in nobody's way.
-    if (os::wait_lock(control, os::LockType::exclusive, start, length) == 0) {
-        os::set_lock(control, os::LockType::unlock, start, length);
+os::Result<std::optional<EpochRange>> find_pin(const FileDescriptor& control,
+                                               const EpochRange& range) noexcept {
+    const std::uint64_t low = first_byte(range.first);
+    const std::uint64_t high = first_byte(range.last + 1);
+    const auto lock = os::find_lock(control.get(), os::LockType::exclusive, low, high - low);
+    if (!lock || !lock.value) {
+        return {std::nullopt, lock.error};
     }
+    const std::uint64_t from = std::max(low, lock.value->start);
+    const std::uint64_t to = std::clamp(end_of(*lock.value), from + 1, high);
+    return {EpochRange{from >> pin_pid_bits, (to - 1) >> pin_pid_bits}};
 }
 
-bool announce_life(int control, std::int64_t pid) noexcept {
-    return os::set_lock(control, os::LockType::exclusive,
-                        life_lock_base + static_cast<std::uint64_t>(pid), 1) == 0;
-}
-
-std::vector<PinHolder> pin_holders(int control, std::uint64_t last) {
-    std::vector<PinHolder> holders;
-    for_each_lock(
-        control, 0, first_byte(last + 1),
-        [](std::uint64_t from, std::uint64_t to) {
-            return std::pair{from, to};
-        },
-        [&](std::uint64_t from, std::uint64_t, bool exclusive) {
-            if (!exclusive) {  // that is the producer, having a look
-                holders.push_back(
-                    {static_cast<std::int64_t>(from & (pid_span - 1)), from >> pin_pid_bits});
-            }
-        });
-    std::sort(holders.begin(), holders.end(), [](const PinHolder& a, const PinHolder& b) {
-        return std::pair(a.epoch, a.pid) < std::pair(b.epoch, b.pid);
-    });
-    return holders;
-}
-
-std::size_t count_processes(const std::vector<PinHolder>& holders) {
-    std::vector<std::int64_t> pids;
-    pids.reserve(holders.size());
-    for (const PinHolder& holder : holders) {
-        pids.push_back(holder.pid);
+PinHolders pin_holders(const FileDescriptor& control, const EpochRange& range,
+                       std::size_t max_questions) {
+    PinHolders result;
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> gaps{
+        {first_byte(range.first), first_byte(range.last + 1)}};
+    for (std::size_t asked = 0; !gaps.empty(); ++asked) {
+        if (asked == max_questions) {
+            result.error = EAGAIN;
+            break;
+        }
+        const auto [low, high] = gaps.back();
+        gaps.pop_back();
+        const auto lock = os::find_lock(control.get(), os::LockType::exclusive, low, high - low);
+        if (!lock) {
+            result.error = lock.error;
+            break;
+        }
+        if (!lock.value) {
+            continue;
+        }
+        const std::uint64_t from = std::max(low, lock.value->start);
+        const std::uint64_t to = std::clamp(end_of(*lock.value), from + 1, high);
+        if (!lock.value->exclusive) {  // else it is the producer's own probe
+            result.holders.push_back(
+                {static_cast<std::int64_t>(from & (pid_span - 1)), from >> pin_pid_bits});
+        }
+        if (low < from) {
+            gaps.emplace_back(low, from);
+        }
+        if (to < high) {
+            gaps.emplace_back(to, high);
+        }
     }
-    std::sort(pids.begin(), pids.end());
-    return static_cast<std::size_t>(std::unique(pids.begin(), pids.end()) - pids.begin());
-}
-
-std::optional<std::int64_t> find_producer(int control) noexcept {
-    // A shared probe: another consumer's lock in that range would not count as a producer.
-    const auto lock = os::find_lock(control, os::LockType::shared, life_lock_base, pid_span);
-    if (!lock || lock->start < life_lock_base) {
-        return std::nullopt;
-    }
-    return static_cast<std::int64_t>(lock->start - life_lock_base);
+    std::sort(result.holders.begin(), result.holders.end(),
+              [](const PinHolder& a, const PinHolder& b) {
+                  return std::pair(a.epoch, a.pid) < std::pair(b.epoch, b.pid);
+              });
+    return result;
 }
 
 }  // namespace strata::ipc

@@ -2,14 +2,13 @@
 #include "ipc/mapping.hpp"
 
 #include <string>
-#include <sys/mman.h>
 #include <utility>
 
 #include <boost/interprocess/mapped_region.hpp>
 
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
-#include "ipc/os_fault.hpp"
+#include "ipc/os/fault.hpp"
 
 namespace strata::ipc {
 
@@ -21,12 +20,12 @@ namespace {
 // links, so it cannot be used for files that were opened and checked by descriptor.
 class DescriptorHandle {
 public:
-    DescriptorHandle(int fd, bip::mode_t mode) : fd_(fd), mode_(mode) {}
-    bip::mapping_handle_t get_mapping_handle() const noexcept { return {fd_, false}; }
+    DescriptorHandle(const FileDescriptor& file, bip::mode_t mode) : file_(file), mode_(mode) {}
+    bip::mapping_handle_t get_mapping_handle() const noexcept { return {file_.get(), false}; }
     bip::mode_t get_mode() const noexcept { return mode_; }
 
 private:
-    int fd_;
+    const FileDescriptor& file_;
     bip::mode_t mode_;
 };
 
@@ -51,14 +50,14 @@ Mapping::~Mapping() {
     }
 }
 
-Mapping::Mapping(int fd, std::uint64_t reserve_bytes, Access access, std::string_view operation,
-                 std::string_view path)
+Mapping::Mapping(const FileDescriptor& file, std::uint64_t reserve_bytes, Access access,
+                 std::string_view operation, std::string_view path)
     : reserved_(reserve_bytes) {
     const bip::mode_t mode = access == Access::read_only ? bip::read_only : bip::read_write;
     try {
-        region_ = std::make_unique<bip::mapped_region>(DescriptorHandle(fd, mode), mode, 0,
+        region_ = std::make_unique<bip::mapped_region>(DescriptorHandle(file, mode), mode, 0,
                                                        static_cast<std::size_t>(reserve_bytes),
-                                                       nullptr, MAP_NORESERVE);
+                                                       nullptr, os::reserve_nothing());
     } catch (const bip::interprocess_exception& error) {
         fail_errno(error.get_native_error(), operation, path,
                    "cannot map " + std::to_string(reserve_bytes) + " bytes of address space",

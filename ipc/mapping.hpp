@@ -13,6 +13,7 @@ class mapped_region;
 
 namespace strata::ipc {
 
+class FileDescriptor;
 struct MappedRange;
 
 enum class Access : unsigned char { read_only, read_write };
@@ -25,8 +26,8 @@ class Mapping {
 public:
     Mapping() noexcept;
     /// Throws Error{system} (ENOMEM: no address space) naming `operation` and `path`.
-    Mapping(int fd, std::uint64_t reserve_bytes, Access access, std::string_view operation,
-            std::string_view path);
+    Mapping(const FileDescriptor& file, std::uint64_t reserve_bytes, Access access,
+            std::string_view operation, std::string_view path);
     Mapping(Mapping&&) noexcept;
     Mapping& operator=(Mapping&&) noexcept;
     ~Mapping();

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include "ipc/failure.hpp"
+#include "ipc/fork_hooks.hpp"
 
 namespace strata::ipc {
 
@@ -15,28 +15,20 @@ namespace {
 
 std::array<std::atomic<const std::byte*>, 65536> ends;  // zero pages until touched
 
-struct FreeNumbers {
-    std::mutex mutex;
-    std::vector<std::uint16_t> returned;
-    std::uint32_t next = 1;
-};
-
-FreeNumbers& free_numbers() {
-    static auto* const numbers = new FreeNumbers;  // outlives objects with static storage
-    return *numbers;
-}
+// Numbers that were given back, each with the next one: a list that needs no memory of its own.
+// Guarded by ProcessLock::mapping_slots.
+std::array<std::uint16_t, 65536> next_returned;
+constinit std::uint16_t first_returned = 0;  // 0: none
+constinit std::uint32_t first_unused = 1;
 
 }  // namespace
 
 MappingSlot::MappingSlot(const std::byte* end) {
-    FreeNumbers& numbers = free_numbers();
-    const std::lock_guard lock(numbers.mutex);
-    if (!numbers.returned.empty()) {
-        number_ = numbers.returned.back();
-        numbers.returned.pop_back();
-    } else if (numbers.next < ends.size()) {
-        numbers.returned.reserve(numbers.next);  // so that giving one back cannot throw
-        number_ = static_cast<std::uint16_t>(numbers.next++);
+    const std::lock_guard lock(process_mutex(ProcessLock::mapping_slots));
+    if (first_returned != 0) {
+        number_ = std::exchange(first_returned, next_returned[first_returned]);
+    } else if (first_unused < ends.size()) {
+        number_ = static_cast<std::uint16_t>(first_unused++);
     } else {
         fail(Errc::system, "map region", "", "65535 regions are mapped in this process already",
              "detach consumers that are not needed");
@@ -54,14 +46,13 @@ MappingSlot& MappingSlot::operator=(MappingSlot&& other) noexcept {
 MappingSlot::~MappingSlot() {
     if (number_ != 0) {
         set_end(nullptr);
-        FreeNumbers& numbers = free_numbers();
-        const std::lock_guard lock(numbers.mutex);
-        numbers.returned.push_back(number_);
+        const std::lock_guard lock(process_mutex(ProcessLock::mapping_slots));
+        next_returned[number_] = std::exchange(first_returned, number_);
     }
 }
 
 void MappingSlot::set_end(const std::byte* end) noexcept {
-    // Release, with the acquire in end_of: who reads the end may read up to it.
+    // Release, with the acquire in end_of: a reader of the end may read up to it.
     ends[number_].store(end, std::memory_order_release);
 }
 

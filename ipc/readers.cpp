@@ -1,23 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who reads a store, asked of the kernel.
+#include "strata/readers.hpp"
+
 #include "ipc/atomic_word.hpp"
 #include "ipc/control_file.hpp"
-#include "ipc/lock_table.hpp"
-#include "strata/store.hpp"
+#include "ipc/reader_list.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
+
+namespace {
+
+constexpr ipc::Trust anybody{.any_owner = true, .owner = 0};
+
+ipc::ControlFile open_control(std::string_view name, const std::filesystem::path& base,
+                              std::string_view operation) {
+    const ipc::StoreDirectory store = ipc::open_store_directory(base, name, anybody, operation);
+    return ipc::ControlFile(store, anybody, operation);
+}
+
+}  // namespace
 
 std::vector<ReaderInfo> readers(std::string_view name, const std::filesystem::path& base) {
     const std::string operation = ipc::operation_on("list readers of", name);
-    const ipc::Trust anybody{.any_owner = true, .owner = 0};
-    const ipc::StoreDirectory store = ipc::open_store_directory(base, name, anybody, operation);
-    const ipc::ControlFile control(store, ipc::Access::read_only, anybody, operation);
-    std::vector<ReaderInfo> result;
-    for (const ipc::PinHolder& holder :
-         ipc::pin_holders(control.file().get(), ipc::load_acquire(control.cells().epoch))) {
-        result.push_back({.pid = holder.pid, .epoch = holder.epoch});
-    }
-    return result;
+    const auto control = open_control(name, base, operation);
+    return ipc::list_readers(control.file(), ipc::load_acquire(control.cells().epoch), operation,
+                             control.path());
 }
 
-}  // namespace strata
+void find_reader_processes(std::vector<ReaderInfo>& readers, std::string_view name,
+                           const std::filesystem::path& base) {
+    const auto control = open_control(name, base, ipc::operation_on("find readers of", name));
+    ipc::find_processes(control.file(), readers);
+}
+
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -2,7 +2,6 @@
 // The state dump: JSON through cereal, and a few lines of text.
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 #include <sstream>
 
 #include <cereal/archives/json.hpp>
@@ -11,35 +10,36 @@
 
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
+#include "ipc/statistics_words.hpp"
 #include "ipc/store_files.hpp"
+#include "strata/printable.hpp"
 #include "strata/statistics.hpp"
+#include "strata/text_values.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 namespace {
 
 using cereal::make_nvp;
 
-// RFC 3339, UTC, milliseconds; empty for "never".
-std::string rfc3339(std::chrono::system_clock::time_point time) {
-    if (time == std::chrono::system_clock::time_point{}) {
-        return {};
-    }
-    const auto ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-    const std::time_t seconds = ms / 1000;
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    char text[64];
-    const std::size_t length = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    std::snprintf(text + length, sizeof(text) - length, ".%03dZ", static_cast<int>(ms % 1000));
-    return text;
+// In milliseconds; empty for "never".
+std::string time_text(std::chrono::system_clock::time_point time) {
+    constexpr unsigned milliseconds = 3;
+    return time == std::chrono::system_clock::time_point{} ? "" : rfc3339(time, milliseconds);
 }
 
 // cereal takes the element's name from the archive's next name; an array of objects has none.
 template <class Archive, class Value>
 void field(Archive& archive, const char* name, const Value& value) {
     archive(make_nvp(name, value));
+}
+
+// All numbers of a list under their names.
+template <class Archive, class List, class Fields>
+void fields(Archive& archive, const List& list, const Fields& of) {
+    for (const auto& entry : list) {
+        field(archive, entry.name, of.*entry.field);
+    }
 }
 
 // "4K", "256K", "larger": how the pools are called.
@@ -71,41 +71,20 @@ std::string percent(double share) {
 
 template <class Archive>
 void save(Archive& archive, const SizeClassStatistics& s) {
-    field(archive, "block_bytes", s.block_bytes);
-    field(archive, "used_blocks", s.used_blocks);
-    field(archive, "free_blocks", s.free_blocks);
-    field(archive, "slabs", s.slabs);
+    fields(archive, ipc::size_class_words, s);
 }
 
 template <class Archive>
 void save(Archive& archive, const PoolStatistics& s) {
     field(archive, "name", pool_name(s.block_bytes));
-    field(archive, "block_bytes", s.block_bytes);
-    field(archive, "used_blocks", s.used_blocks);
-    field(archive, "used_bytes", s.used_bytes);
-    field(archive, "requested_bytes", s.requested_bytes);
-    field(archive, "slab_bytes", s.slab_bytes);
-    field(archive, "free_blocks", s.free_blocks);
-    field(archive, "available_blocks", s.available_blocks);
+    fields(archive, ipc::pool_words, s);
     field(archive, "internal_fragmentation", s.internal_fragmentation());
 }
 
 template <class Archive>
 void save(Archive& archive, const MemoryStatistics& s) {
-    field(archive, "updated_at", rfc3339(s.updated_at));
-    field(archive, "updated_generation", s.updated_generation);
-    field(archive, "managed_bytes", s.managed_bytes);
-    field(archive, "committed_bytes", s.committed_bytes);
-    field(archive, "hole_bytes", s.hole_bytes);
-    field(archive, "used_blocks", s.used_blocks);
-    field(archive, "used_bytes", s.used_bytes);
-    field(archive, "requested_bytes", s.requested_bytes);
-    field(archive, "slab_bytes", s.slab_bytes);
-    field(archive, "runs", s.runs);
-    field(archive, "run_bytes", s.run_bytes);
-    field(archive, "free_runs", s.free_runs);
-    field(archive, "free_bytes", s.free_bytes);
-    field(archive, "largest_free_bytes", s.largest_free_bytes);
+    field(archive, "updated_at", time_text(s.updated_at));
+    fields(archive, ipc::memory_words, s);
     field(archive, "internal_fragmentation", s.internal_fragmentation());
     field(archive, "slab_fragmentation", s.slab_fragmentation());
     std::vector<double> external;
@@ -119,16 +98,52 @@ void save(Archive& archive, const MemoryStatistics& s) {
 }
 
 template <class Archive>
-void save(Archive& archive, const RegionStatistics& s) {
+void save(Archive& archive, const DimensionStatistics& s) {
     field(archive, "dimension", s.dimension);
     field(archive, "name", s.name);
     field(archive, "serial", s.serial);
     field(archive, "layers", s.layers);
     field(archive, "live_bytes", s.live_bytes);
+    field(archive, "generation", s.generation);
+}
+
+template <class Archive>
+void save(Archive& archive, const RegionStatistics& s) {
+    field(archive, "serial", s.serial);
+    field(archive, "shared", !s.owner);
+    if (s.owner) {
+        field(archive, "dimension", *s.owner);
+    }
+    field(archive, "dimensions", s.dimensions);
+    field(archive, "live_bytes", s.live_bytes);
     field(archive, "file_bytes", s.file_bytes);
     field(archive, "max_bytes", s.max_bytes);
-    field(archive, "generation", s.generation);
     field(archive, "memory", s.memory);
+}
+
+/// One pool over all files, beside its budget.
+struct PoolSum {
+    std::uint64_t block_bytes;
+    std::uint64_t used_bytes;
+    std::uint64_t budget_bytes;
+    bool over_budget;
+};
+
+std::vector<PoolSum> pool_sums(const StoreStatistics& s) {
+    std::vector<PoolSum> sums;
+    for (std::size_t pool = 0; pool < s.pool_budget_bytes.size(); ++pool) {
+        sums.push_back({s.control.pools[pool].block_bytes, s.pool_used_bytes(pool),
+                        s.pool_budget_bytes[pool], s.pool_over_budget(pool)});
+    }
+    return sums;
+}
+
+template <class Archive>
+void save(Archive& archive, const PoolSum& s) {
+    field(archive, "name", pool_name(s.block_bytes));
+    field(archive, "pool_used_bytes", s.used_bytes);
+    field(archive, "pool_budget_bytes", s.budget_bytes);
+    field(archive, "over_budget", s.over_budget);
 }
 
 template <class Archive>
@@ -139,41 +154,31 @@ void save(Archive& archive, const StoreStatistics& s) {
     field(archive, "dimensions", s.dimensions);
     // A string in cereal's eyes if it were `long long`: 64-bit pids do not exist.
     field(archive, "producer_pid", static_cast<std::int32_t>(s.producer_pid));
-    field(archive, "producer_started_at", rfc3339(s.producer_started_at));
-    field(archive, "updated_at", rfc3339(s.updated_at));
-    field(archive, "memory_limit", s.memory_limit);
-    field(archive, "committed_bytes", s.committed_bytes);
-    field(archive, "utilisation", s.utilisation());
-    field(archive, "warning_bytes", s.warning_bytes);
-    field(archive, "above_warning", s.above_warning());
+    field(archive, "producer_started_at", time_text(s.producer_started_at));
+    field(archive, "updated_at", time_text(s.updated_at));
+    fields(archive, ipc::store_words, s);
+    field(archive, "pool_budgets", pool_sums(s));
     field(archive, "live_bytes", s.live_bytes);
-    field(archive, "limbo_fresh_bytes", s.limbo_fresh_bytes);
-    field(archive, "limbo_parked_bytes", s.limbo_parked_bytes);
-    field(archive, "history_bytes", s.history_bytes);
-    field(archive, "retired_file_bytes", s.retired_file_bytes);
-    field(archive, "commits", s.commits);
-    field(archive, "allocations", s.allocations);
-    field(archive, "deallocations", s.deallocations);
-    field(archive, "allocation_failures", s.allocation_failures);
-    field(archive, "reclaims", s.reclaims);
-    field(archive, "relocations", s.relocations);
+    field(archive, "utilisation", s.utilisation());
+    field(archive, "above_warning", s.above_warning());
     field(archive, "epoch", s.epoch);
     field(archive, "readers", s.readers);
-    field(archive, "peak_readers", s.peak_readers);
     field(archive, "oldest_pinned_epoch", s.oldest_pinned_epoch.value_or(0));  // 0: none
     field(archive, "oldest_pin_age_seconds",
           std::chrono::duration<double>(s.oldest_pin_age).count());
     field(archive, "fragmentation_ratio", s.fragmentation_ratio());
     field(archive, "control", s.control);
+    field(archive, "dimension_list", s.dimension_list);
     field(archive, "regions", s.regions);
 }
 
 void dump_json(const StoreStatistics& statistics, std::ostream& out) {
+    std::ostringstream document;
     {
-        cereal::JSONOutputArchive archive(out);
+        cereal::JSONOutputArchive archive(document);
         save(archive, statistics);
     }  // its destructor closes the object
-    out << '\n';
+    out << printable_json(document.view()) << '\n';
 }
 
 void dump_json(const StoreStatistics& statistics, const std::filesystem::path& file) {
@@ -187,32 +192,54 @@ void dump_json(const StoreStatistics& statistics, const std::filesystem::path& f
 
 std::string summary(const StoreStatistics& s) {
     std::ostringstream out;
-    out << s.name << ": generation " << s.generation << ", " << s.layers << " layers in "
+    const std::string time = time_text(s.updated_at);
+    out << "Memory State Dump @ " << (time.empty() ? "an unknown time" : time) << '\n'
+        << printable(s.name) << ": generation " << s.generation << ", " << s.layers << " layers in "
         << s.dimensions << " dimensions\n"
         << "memory: " << size_text(s.committed_bytes) << " of " << size_text(s.memory_limit) << " ("
         << percent(s.utilisation()) << (s.above_warning() ? ", above the warning threshold" : "")
         << "), live " << size_text(s.live_bytes) << ", waiting "
-        << size_text(s.limbo_fresh_bytes + s.limbo_parked_bytes) << " ("
-        << size_text(s.limbo_parked_bytes) << " held back by readers), fragmentation "
-        << percent(s.fragmentation_ratio()) << '\n'
-        << "counts: " << s.commits << " commits, " << s.allocations << " allocations, "
-        << s.deallocations << " deallocations, " << s.allocation_failures << " failures, "
-        << s.reclaims << " reclaims\n"
-        << "readers: " << s.readers << " now, at most " << s.peak_readers << ", epoch " << s.epoch;
+        << size_text(s.limbo_unscanned_bytes + s.limbo_held_bytes) << " ("
+        << size_text(s.limbo_held_bytes) << " held back by readers), fragmentation "
+        << percent(s.fragmentation_ratio()) << '\n';
+    out << "pools:";
+    const char* separator = " ";
+    for (const PoolSum& pool : pool_sums(s)) {
+        out << separator << pool_name(pool.block_bytes) << ' ' << size_text(pool.used_bytes)
+            << " of " << size_text(pool.budget_bytes);
+        separator = ", ";
+    }
+    out << '\n';
+    for (const PoolSum& pool : pool_sums(s)) {
+        if (pool.over_budget) {
+            out << "warning: blocks of up to " << size_text(pool.block_bytes) << " take "
+                << size_text(pool.used_bytes) << ", more than their budget of "
+                << size_text(pool.budget_bytes) << '\n';
+        }
+    }
+    out << "counts: " << s.commits << " commits, " << s.recovered_blocks << " blocks taken over, "
+        << s.allocations << " allocations, " << s.deallocations << " deallocations, "
+        << s.allocation_failures << " failures, " << s.reclaims << " reclaims\n"
+        << "readers: " << s.readers << " now, at most " << s.sampled_peak_readers
+        << " at any look, epoch " << s.epoch;
     if (s.oldest_pinned_epoch) {
         out << ", oldest pin " << *s.oldest_pinned_epoch << " ("
             << std::chrono::duration_cast<std::chrono::milliseconds>(s.oldest_pin_age).count()
             << " ms)";
     }
     out << '\n';
+    for (const DimensionStatistics& dimension : s.dimension_list) {
+        out << "  " << dimension.dimension << ' ' << printable(dimension.name) << ": "
+            << dimension.layers << " layers, live " << size_text(dimension.live_bytes)
+            << ", region " << dimension.serial << '\n';
+    }
     for (const RegionStatistics& region : s.regions) {
-        out << "  " << region.dimension << ' ' << region.name << ": " << region.layers
-            << " layers, live " << size_text(region.live_bytes) << ", file "
-            << size_text(region.memory.committed_bytes) << ", slabs "
-            << percent(region.memory.slab_fragmentation()) << " free, rounding "
+        out << "  region " << region.serial << ": " << region.dimensions << " dimensions, live "
+            << size_text(region.live_bytes) << ", file " << size_text(region.memory.committed_bytes)
+            << ", slabs " << percent(region.memory.slab_fragmentation()) << " free, rounding "
             << percent(region.memory.internal_fragmentation()) << '\n';
     }
     return out.str();
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -8,61 +8,23 @@
 #include "ipc/failure.hpp"
 #include "strata/store.hpp"
 
-namespace strata {
+namespace strata::ipc {
 
-const std::filesystem::path& default_base_path() {
-    static const std::filesystem::path path = "/dev/shm/strata";
-    return path;
-}
-
-void check_store_name(std::string_view name) {
-    const auto refuse = [&](const std::string& why) {
-        ipc::fail(Errc::invalid_name, "store name " + ipc::quoted(name), "", why,
-                  "use 1 to " + std::to_string(max_store_name_bytes) +
-                      " bytes without '/', control characters or a leading '.'");
-    };
-    if (name.empty()) {
-        refuse("the name is empty");
-    }
-    if (name.size() > max_store_name_bytes) {
-        refuse("the name has " + std::to_string(name.size()) + " bytes");
-    }
-    if (name.front() == '.') {
-        refuse("the name starts with '.'");
-    }
-    for (const char c : name) {
-        if (c == '/') {
-            refuse("the name contains '/'");
-        }
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-            refuse("the name contains a control character");
-        }
-    }
-}
-
-namespace ipc {
-
-std::string region_file_name(Dimension dimension, std::uint64_t serial) {
-    std::string name = "region-";
-    name.append(std::to_string(dimension)).append(1, '-').append(std::to_string(serial));
-    return name.append(".mmap");
+std::string region_file_name(std::uint64_t serial) {
+    return std::string("region-").append(std::to_string(serial)).append(".mmap");
 }
 
 bool parse_region_file_name(std::string_view name, std::uint64_t& serial) {
     constexpr std::string_view prefix = "region-";
     constexpr std::string_view suffix = ".mmap";
-    if (!name.starts_with(prefix) || !name.ends_with(suffix)) {
+    if (!name.starts_with(prefix) || !name.ends_with(suffix) ||
+        name.size() <= prefix.size() + suffix.size()) {
         return false;
     }
     name.remove_prefix(prefix.size());
     name.remove_suffix(suffix.size());
-    const std::size_t dash = name.find('-');
-    if (dash == std::string_view::npos) {
-        return false;
-    }
-    const std::string_view number = name.substr(dash + 1);
-    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), serial);
-    return error == std::errc{} && end == number.data() + number.size();
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), serial);
+    return error == std::errc{} && end == name.data() + name.size();
 }
 
 std::string staging_prefix(std::string_view name) {
@@ -107,9 +69,12 @@ std::string operation_on(std::string_view operation, std::string_view name) {
 namespace {
 
 // Whether the name in the directory `base` is that of the directory with this status.
-bool leads_to(int base, const std::string& name, const os::FileStatus& directory) {
+os::Result<bool> leads_to(int base, const std::string& name, const os::FileStatus& directory) {
     const auto named = os::status_at(base, name);
-    return named && named.value.inode == directory.inode && named.value.device == directory.device;
+    if (!named) {
+        return {false, named.error == ENOENT ? 0 : named.error};
+    }
+    return {named.value.inode == directory.inode && named.value.device == directory.device};
 }
 
 }  // namespace
@@ -159,20 +124,26 @@ StoreDirectory open_store_directory(const std::filesystem::path& base, std::stri
     return store;
 }
 
-bool is_named(const std::filesystem::path& base, std::string_view name,
-              const os::FileStatus& directory) {
+os::Result<bool> is_named(const std::filesystem::path& base, std::string_view name,
+                          const os::FileStatus& directory) {
     const auto opened = os::open_directory(base.native());
-    return opened && leads_to(opened.value.get(), std::string(name), directory);
+    if (!opened) {
+        return {false, opened.error == ENOENT || opened.error == ENOTDIR ? 0 : opened.error};
+    }
+    return leads_to(opened.value.get(), std::string(name), directory);
 }
 
-bool is_replaced(const StoreDirectory& store, const FileDescriptor& control) {
+os::Result<bool> is_replaced(const StoreDirectory& store, const FileDescriptor& control) {
     const auto file = os::status(control.get());
     if (file && file.value.links == 0) {
-        return true;
+        return {true};
     }
     const auto own = os::status(store.directory.get());
-    return !own || !leads_to(store.base.get(), store.name, own.value);
+    if (!file || !own) {
+        return {false, file ? own.error : file.error};
+    }
+    const auto named = leads_to(store.base.get(), store.name, own.value);
+    return {named && !named.value, named.error};
 }
 
-}  // namespace ipc
-}  // namespace strata
+}  // namespace strata::ipc

@@ -15,13 +15,17 @@ namespace strata::ipc {
 inline constexpr const char* control_file_name = "control.mmap";
 inline constexpr const char* lock_file_name = "producer.lock";
 inline constexpr const char* new_lock_file_name = "producer.lock.new";  ///< until it is locked
+inline constexpr const char* slots_file_name = "durable.slots";
+inline constexpr const char* bookmarks_file_name = "bookmarks";
+inline constexpr const char* new_bookmarks_file_name = "bookmarks.new";  ///< until it is whole
 inline constexpr std::uint32_t directory_mode = 0755;
-inline constexpr std::uint32_t base_directory_mode = 01777;  // as /tmp: anybody may add a store
+/// Where stores are by default. As /tmp: anybody may add a store.
+inline constexpr std::uint32_t base_directory_mode = 01777;
 inline constexpr std::uint32_t file_mode = 0644;
 inline constexpr std::uint32_t most_file_mode = 0644;  // what FileAccess may give
 inline constexpr std::uint32_t lock_file_mode = 0600;
 
-std::string region_file_name(Dimension dimension, std::uint64_t serial);
+std::string region_file_name(std::uint64_t serial);
 /// True if `name` is a region file's name; gives its serial.
 bool parse_region_file_name(std::string_view name, std::uint64_t& serial);
 /// Prefix of the hidden directories in which stores called `name` are built before they appear.
@@ -57,10 +61,11 @@ struct StoreDirectory {
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,
                                     const Trust& trust, std::string_view operation);
 
+// With an error both are false, which then means nothing.
 /// Whether base/name is still the directory with this status: it may have been removed or replaced.
-bool is_named(const std::filesystem::path& base, std::string_view name,
-              const os::FileStatus& directory);
+os::Result<bool> is_named(const std::filesystem::path& base, std::string_view name,
+                          const os::FileStatus& directory);
 /// True if the files were removed, or the name leads to another directory. Three system calls.
-bool is_replaced(const StoreDirectory& store, const FileDescriptor& control);
+os::Result<bool> is_replaced(const StoreDirectory& store, const FileDescriptor& control);
 
 }  // namespace strata::ipc

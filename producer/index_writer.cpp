@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <bit>
 
-#include "ipc/crash_point.hpp"
-#include "ipc/failure.hpp"
+#include "ipc/index/view.hpp"
+#include "ipc/layer_block.hpp"
 #include "ipc/layout.hpp"
-#include "producer/prefetch.hpp"
 
 namespace strata::producer_impl {
 
@@ -18,31 +17,18 @@ using ipc::index_bits;
 
 namespace {
 
-// Children from which a node is an array: faster to walk, and at most 32 bytes a child. The root is
-// on every walk and there is only one.
-constexpr unsigned array_from = 16;
-constexpr unsigned array_root_from = 4;
-
-constexpr unsigned digit_of(std::uint64_t key, unsigned shift) noexcept {
-    return static_cast<unsigned>(key >> shift) & (ipc::index_fanout - 1);
-}
-
-bool is_node(std::uint64_t entry) noexcept {
-    return entry_kind(entry) == EntryKind::array_node ||
-           entry_kind(entry) == EntryKind::bitmap_node;
-}
-
 std::uint32_t levels_for(std::uint64_t key) noexcept {
     return (static_cast<std::uint32_t>(std::bit_width(key)) + index_bits - 1) / index_bits;
 }
 
 }  // namespace
 
-std::uint64_t IndexWriter::key_of(std::uint64_t entry) const noexcept {
-    return *region_.at<std::uint64_t>(entry_offset(entry));
-}
-
 IndexRoot IndexWriter::apply(IndexRoot root, std::span<const IndexChange> changes) {
+    if (changes.size() == 1) {
+        if (const std::uint64_t entry = change_in_place(root, changes.front())) {
+            return {entry, root.levels};
+        }
+    }
     std::uint32_t levels = root.levels;
     for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
         if (change->entry != 0) {  // the largest key that comes in decides the height
@@ -56,7 +42,7 @@ IndexRoot IndexWriter::apply(IndexRoot root, std::span<const IndexChange> change
     }
     // A lone layer needs no levels below it, wherever it hangs.
     const unsigned root_shift =
-        is_node(root.entry) ? root.levels * index_bits : levels * index_bits;
+        is_index_node(root.entry) ? root.levels * index_bits : levels * index_bits;
     root_shift_ = levels * index_bits;
     const std::uint64_t entry = apply(root.entry, root_shift, root_shift_, changes);
     return {entry, entry == 0 ? 0 : levels};
@@ -77,7 +63,7 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
             }
             break;
         case EntryKind::layer:
-            if (single && (shift == 0 || key_of(entry) == changes[0].key)) {
+            if (single && (shift == 0 || nodes_.key_of(entry) == changes[0].key)) {
                 return replace_layer(entry, changes[0]);
             }
             break;
@@ -87,35 +73,35 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
             }
     }
     const unsigned below = shift - index_bits;
-    const bool lifted = is_node(entry) && entry_shift < shift;
-    Children children;
-    expand(lifted ? 0 : entry, below, children);
+    const bool lifted = is_index_node(entry) && entry_shift < shift;
+    IndexNodes::Children children;
+    nodes_.expand(lifted ? 0 : entry, below, children);
     if (lifted) {
         children[0] = entry;
     }
     bool changed = lifted;
     if (lifted && entry_shift < below &&
-        (changes.empty() || digit_of(changes.front().key, below) != 0)) {
+        (changes.empty() || index_digit(changes.front().key, below) != 0)) {
         children[0] = apply(entry, entry_shift, below, {});
     }
     while (!changes.empty()) {
-        const unsigned digit = digit_of(changes.front().key, below);
+        const unsigned digit = index_digit(changes.front().key, below);
         std::size_t count = 1;
-        while (count < changes.size() && digit_of(changes[count].key, below) == digit) {
+        while (count < changes.size() && index_digit(changes[count].key, below) == digit) {
             ++count;
         }
         const unsigned child_shift = lifted && digit == 0 ? entry_shift : below;
         const std::uint64_t child = children[digit];
         if (count < changes.size()) {
-            const std::uint64_t next = children[digit_of(changes[count].key, below)];
-            if (is_node(next)) {
-                prefetch_node(next);
+            const std::uint64_t next = children[index_digit(changes[count].key, below)];
+            if (is_index_node(next)) {
+                nodes_.prefetch_node(next);
             }
         }
         const std::uint64_t successor =
-            below == 0
-                ? apply_leaf(child, changes.front())
-                : apply(child, is_node(child) ? child_shift : below, below, changes.first(count));
+            below == 0 ? apply_leaf(child, changes.front())
+                       : apply(child, is_index_node(child) ? child_shift : below, below,
+                               changes.first(count));
         changed = changed || successor != child;
         children[digit] = successor;
         changes = changes.subspan(count);
@@ -123,87 +109,73 @@ std::uint64_t IndexWriter::apply(std::uint64_t entry, unsigned entry_shift, unsi
     if (!changed) {
         return entry;
     }
-    if (is_node(entry) && !lifted) {
-        retire_node(entry);
+    if (is_index_node(entry) && !lifted) {
+        nodes_.retire_node(entry);
     }
-    unsigned count = 0;
-    std::uint64_t last = 0;
-    for (const std::uint64_t child : children) {
-        if (child != 0) {
-            ++count;
-            last = child;
+    return nodes_.build(children, shift == root_shift_);
+}
+
+// The common commit: down to the layer, then up again with copies of the nodes.
+std::uint64_t IndexWriter::change_in_place(IndexRoot root, const IndexChange& change) {
+    struct Step {
+        std::uint64_t node;
+        IndexNodes::Slot slot;
+    };
+    Step path[ipc::max_index_levels];
+    unsigned depth = 0;
+    unsigned shift = root.levels * index_bits;
+    std::uint64_t entry = root.entry;
+    if (change.entry == 0 || levels_for(change.key) > root.levels) {
+        return 0;
+    }
+    while (is_index_node(entry)) {
+        shift -= index_bits;
+        if (shift == 0) {  // the levels above are few nodes, and seldom out of the cache
+            nodes_.prefetch_node(entry);
         }
+        const IndexNodes::Slot slot = nodes_.slot_of(entry, index_digit(change.key, shift));
+        if (!slot.present) {
+            return 0;
+        }
+        path[depth++] = {entry, slot};
+        entry = nodes_.child(entry, slot);
     }
-    if (count == 0 || (count == 1 && entry_kind(last) == EntryKind::layer)) {
-        return last;  // a lone layer hangs as high as it can
+    if (depth == 0 || (entry != 0 && shift != 0 && nodes_.key_of(entry) != change.key)) {
+        return 0;
     }
-    return build(children, count, shift == root_shift_);
+    std::uint64_t successor = apply_leaf(entry, change);
+    while (depth-- > 0) {
+        successor = nodes_.replace_child(path[depth].node, path[depth].slot, successor);
+    }
+    return successor;
 }
 
-// All of it at once, where one miss after the other would be waited for.
-void IndexWriter::prefetch_node(std::uint64_t entry) const noexcept {
-    prefetch<Use::read>(region_.at(entry_offset(entry)),
-                        entry_kind(entry) == EntryKind::array_node ? ipc::array_node_bytes : 1);
-}
-
-// The common case, without unpacking the node: one change below a node that stays as it is
-// otherwise.
+// One change below a node that stays as it is otherwise, without unpacking the node.
 std::uint64_t IndexWriter::change_one(std::uint64_t node, unsigned shift,
                                       const IndexChange& change) {
     const unsigned below = shift - index_bits;
-    const unsigned digit = digit_of(change.key, below);
-    const std::uint64_t offset = entry_offset(node);
-    const auto* const words = region_.at<std::uint64_t>(offset);
+    const unsigned digit = index_digit(change.key, below);
     if (below == 0) {  // the levels above are few nodes, and seldom out of the cache
-        prefetch_node(node);
+        nodes_.prefetch_node(node);
     }
-    std::uint64_t place = digit;
-    std::uint64_t bytes = ipc::array_node_bytes;
-    if (entry_kind(node) == EntryKind::bitmap_node) {
-        const std::uint64_t bitmap = words[0];
-        const std::uint64_t bit = std::uint64_t{1} << digit;
-        place = 1 + static_cast<unsigned>(std::popcount(bitmap & (bit - 1)));
-        bytes = 8 + 8 * static_cast<std::uint64_t>(std::popcount(bitmap));
-        if ((bitmap & bit) == 0) {
-            place = 0;
-        }
-    }
-    const bool present = entry_kind(node) == EntryKind::array_node ? words[place] != 0 : place != 0;
-    const std::uint64_t child = present ? words[place] : 0;
+    const IndexNodes::Slot slot = nodes_.slot_of(node, digit);
+    const std::uint64_t child = nodes_.child(node, slot);
     const std::uint64_t successor = apply(child, below, below, std::span(&change, 1));
     if (successor == child) {
         return node;
     }
     // An array node that gains a child, or any node that keeps its number of children; but not one
     // whose only child became a layer.
-    const bool same_shape = successor != 0 &&
-                            (present || entry_kind(node) == EntryKind::array_node) &&
-                            (entry_kind(node) == EntryKind::array_node || bytes > 16);
+    const bool same_shape = successor != 0 && slot.present &&
+                            (entry_kind(node) == EntryKind::array_node || slot.bytes > 16);
     if (same_shape) {
-        const std::uint64_t copy = new_node(bytes);
-        auto* const target = region_.at<std::uint64_t>(copy);
-        std::copy_n(words, bytes / 8, target);
-        STRATA_CRASH_POINT("index.node-written");
-        target[place] = successor;
-        retire_node(node);
-        return ipc::node_entry(entry_kind(node), copy);
+        return nodes_.replace_child(node, slot, successor);
     }
-    Children children;
-    expand(node, below, children);
+    IndexNodes::Children children;
+    nodes_.expand(node, below, children);
     children[digit] = successor;
-    retire_node(node);
-    unsigned count = 0;
-    std::uint64_t last = 0;
-    for (const std::uint64_t c : children) {
-        if (c != 0) {
-            ++count;
-            last = c;
-        }
-    }
-    if (count == 0 || (count == 1 && entry_kind(last) == EntryKind::layer)) {
-        return last;
-    }
-    return build(children, count, shift == root_shift_);
+    nodes_.retire_node(node);
+    return nodes_.build(children, shift == root_shift_);
 }
 
 // Below the lowest level: there is the layer of that key, or nothing.
@@ -216,93 +188,22 @@ std::uint64_t IndexWriter::apply_leaf(std::uint64_t old, const IndexChange& chan
 }
 
 std::uint64_t IndexWriter::replace_layer(std::uint64_t old, const IndexChange& change) {
-    retire_layer(old);
+    nodes_.retire_layer(old);
     layers_delta_ -= change.entry == 0 ? 1 : 0;
     return change.entry;
 }
 
-// The 64 children that `entry` has, or would have as a node; `below` is their shift.
-void IndexWriter::expand(std::uint64_t entry, unsigned below, Children& children) const noexcept {
-    const auto* const words = region_.at<std::uint64_t>(entry_offset(entry));
-    if (entry_kind(entry) == EntryKind::array_node) {
-        std::copy_n(words, ipc::index_fanout, children);
-        return;
-    }
-    std::fill_n(children, ipc::index_fanout, 0);
-    if (entry_kind(entry) == EntryKind::layer) {
-        children[digit_of(key_of(entry), below)] = entry;
-    } else if (entry_kind(entry) == EntryKind::bitmap_node) {
-        std::size_t next = 1;
-        for (std::uint64_t bitmap = words[0]; bitmap != 0; bitmap &= bitmap - 1) {
-            children[std::countr_zero(bitmap)] = words[next++];
-        }
-    }
-}
-
-std::uint64_t IndexWriter::build(const Children& children, unsigned count, bool root) {
-    if (count >= (root ? array_root_from : array_from)) {
-        const std::uint64_t offset = new_node(ipc::array_node_bytes);
-        std::copy_n(children, ipc::index_fanout, region_.at<std::uint64_t>(offset));
-        STRATA_CRASH_POINT("index.array-written");
-        return ipc::node_entry(EntryKind::array_node, offset);
-    }
-    const std::uint64_t offset = new_node(8 + 8 * std::uint64_t{count});
-    auto* const words = region_.at<std::uint64_t>(offset);
-    std::uint64_t bitmap = 0;
-    std::size_t next = 1;
-    for (unsigned digit = 0; digit < ipc::index_fanout; ++digit) {
-        if (children[digit] != 0) {
-            bitmap |= std::uint64_t{1} << digit;
-            words[next++] = children[digit];
-        }
-    }
-    words[0] = bitmap;
-    return ipc::node_entry(EntryKind::bitmap_node, offset);
-}
-
-std::uint64_t IndexWriter::new_node(std::uint64_t bytes) {
-    trail_.allocated.push_back({&region_, 0, bytes, 0});  // first: nothing is lost if it throws
-    try {
-        trail_.allocated.back().offset = allocate_(region_, bytes);
-    } catch (...) {
-        trail_.allocated.pop_back();
-        throw;
-    }
-    return trail_.allocated.back().offset;
-}
-
-void IndexWriter::retire_node(std::uint64_t entry) { retire(entry_offset(entry)); }
-
-void IndexWriter::retire_layer(std::uint64_t entry) {
-    // The entry tells where the allocation starts: the old block itself stays untouched in memory.
-    retire(allocation_of_layer(entry));
-}
-
-void IndexWriter::retire(std::uint64_t offset) {
-    region_.prefetch_facts_held(offset);  // for fill_facts_held, when all is applied
-    trail_.retired.push_back({&region_, offset, 0, 0});
-}
-
-std::uint64_t IndexWriter::find(IndexRoot root, std::uint64_t key) const noexcept {
-    unsigned shift = root.levels * index_bits;
-    if (shift < 64 && (key >> shift) != 0) {
-        return 0;
-    }
-    std::uint64_t entry = root.entry;
-    while (is_node(entry)) {
-        shift -= index_bits;
-        const unsigned digit = digit_of(key, shift);
-        const auto* const words = region_.at<std::uint64_t>(entry_offset(entry));
-        if (entry_kind(entry) == EntryKind::array_node) {
-            entry = words[digit];
-        } else {
-            const std::uint64_t bit = std::uint64_t{1} << digit;
-            entry = (words[0] & bit) == 0
-                        ? 0
-                        : words[1 + static_cast<unsigned>(std::popcount(words[0] & (bit - 1)))];
-        }
-    }
-    return entry != 0 && key_of(entry) == key ? entry : 0;
+std::uint64_t find_entry(const Region& region, IndexRoot root, std::uint64_t key) noexcept {
+    const ipc::IndexView index{.base = region.at(0),
+                               .limit = region.max_bytes(),
+                               .root = root.entry,
+                               .levels = root.levels};
+    unsigned shift = 0;
+    const ipc::FoundEntry found = ipc::walk(index, key, shift);
+    return found.end == ipc::WalkEnd::found &&
+                   ipc::LayerBlock(region.at(entry_offset(found.word))).key() == key
+               ? found.word
+               : 0;
 }
 
 }  // namespace strata::producer_impl

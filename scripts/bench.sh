@@ -3,7 +3,8 @@
 # dev: [--quick] [NAME...] benchmarks beside the alternatives; a full run writes docs/benchmarks.md
 # usage: ./dev bench [--quick] [--rounds N] [--write] [--list] [NAME...]
 #   NAME      rows to run, by name or prefix: reads, reads/uniform/280, commit, latency ...
-#             also: micro (Google Benchmark), instructions (callgrind), ingest (queues, allocation)
+#             also: micro (Google Benchmark), instructions (callgrind), ingest (queues, allocation),
+#             memory (bytes a layer of WordNet's files, beside LMDB)
 #   --quick   shorter rounds, fewer points: under three minutes
 #   --write   write docs/benchmarks.md and its plots even if the run was quick
 # Exit codes: 0 done (a missed budget is reported, not an error), 1 failed or a wrong answer, 2 usage.
@@ -64,12 +65,21 @@ count_instructions() {
     done
 }
 
+# Real data: words, word senses with counts, definitions.
+count_memory() {
+    need_packages demo
+    local wordnet=/usr/share/wordnet
+    "$bin/strata_memory" --payload 7 "$wordnet/index.noun"
+    "$bin/strata_memory" "$wordnet"/{cntlist.rev,index.noun,data.verb,data.noun}
+}
+
 rows=()
 for name in "${names[@]}"; do
     case $name in
         micro) "$bin/strata_micro" ;;
         instructions) count_instructions ;;
         ingest) "$bin/strata_ingest_bench" ;;
+        memory) count_memory ;;
         *) rows+=("$name") ;;
     esac
 done

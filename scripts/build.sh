@@ -10,7 +10,7 @@ preset=${1-release}
 
 purposes=(build)
 [[ $preset == release ]] || purposes+=(test)
-[[ $preset != clang ]] || purposes+=(clang)
+[[ ! $preset =~ ^(clang|asan)$ ]] || purposes+=("$preset")
 need_packages "${purposes[@]}"
 configure "$preset"
 build "$preset"

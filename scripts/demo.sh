@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: scripts/demo.sh BIN_DIR
+# usage: scripts/demo.sh BIN_DIR [--stay]
 # The main job with several processes: one producer publishes WordNet and keeps changing it, four
 # consumers compare every layer that they see with the WordNet files. One of them is another user
 # behind a read-only mount, if root runs this; one is killed, and so is the producer. The last line is
 #   demo: L layers in D dimensions, C consumers, G generations, M mismatches
+# --stay: before the end all go on until Enter is pressed, to be looked at with strata top.
 # Exit codes: 0 all of it happened and M is 0, 1 something did not, 2 wrong usage.
 set -euo pipefail
 
@@ -14,11 +15,16 @@ patience_s=${STRATA_DEMO_PATIENCE_S:-60} # for any one step; all together take a
 
 usage() {
     echo "demo: $*" >&2
-    echo "usage: scripts/demo.sh BIN_DIR" >&2
+    echo "usage: scripts/demo.sh BIN_DIR [--stay]    (./dev demo [--stay])" >&2
     exit 2
 }
 
-[[ $# -eq 1 ]] || usage "one argument is needed: the folder of the built programs"
+stay=
+if [[ ${2-} == --stay ]]; then
+    stay=1
+    set -- "$1"
+fi
+[[ $# -eq 1 ]] || usage "one argument is needed: the folder of the built programs; and perhaps --stay"
 bin=$(cd "$1" 2>/dev/null && pwd) || usage "$1 is no folder"
 for program in wordnet_producer wordnet_consumer; do
     [[ -x $bin/$program ]] || usage "$bin/$program is missing: ./dev build makes it"
@@ -164,6 +170,7 @@ for name in early second victim other; do
     check_attached "$name"
     say "consumer $name: ${line#whole store }"
 done
+say "    (so long it takes to compare each byte of each layer, and all words, with WordNet's files)"
 uid=$(awk '/^Uid:/ { print $2 }' "/proc/${pids[other]}/status")
 [[ $uid == "$other_uid_now" ]] || fail "consumer other runs as user $uid"
 await early '^generation .* updated'
@@ -194,6 +201,8 @@ say "producer: killed at generation $last; every consumer knows"
 found=$("$bin/wordnet_consumer" --base "$work/stores" --lookup dog) || fail "no lookup: $found"
 [[ $found == *"noun.animal dog, domestic dog"* ]] || fail "there is no dog: $found"
 say "nobody publishes, reading works: ${found%%$'\n'*}"
+say "    (a new process, which compares that word with the keywords of all layers, one by one;" \
+    "a look-up by number or name takes nanoseconds: ./dev bench)"
 start producer "${producer[@]}"
 await producer '^carrying on:'
 continued=$(value generation "$line")
@@ -205,6 +214,12 @@ say "producer: a new one carries on from generation $continued; every consumer f
 await producer 'every synset has revision 2'
 say "producer: ${line%%;*}"
 await_another_comparison "${survivors[@]}"
+
+if [[ -n $stay ]]; then
+    say "all of them go on; in another terminal: $bin/strata top --base $work/stores"
+    say "Enter ends it"
+    read -r || true
+fi
 
 # ---- 5. An orderly end. Every consumer compares the whole store a last time.
 end producer TERM

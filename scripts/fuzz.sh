@@ -59,7 +59,7 @@ coverage() {
         LLVM_PROFILE_FILE="$work/$name" "$bin" "$name" "tests/fuzz/corpus/$name" | tail -n 1
     done
     llvm-profdata merge -o "$work/all" "$work"/*
-    llvm-cov report "$bin" -instr-profile "$work/all" include ipc consumer producer \
+    llvm-cov report "$bin" -instr-profile "$work/all" include ipc consumer producer directory \
         examples/wordnet/source.cpp tools/text.cpp | cut -c1-200
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # dev: [--sample N] [--seed S] [NAME...] put one bug at a time into a copy: its test must turn red
+# --check only looks whether the list fits the tree; --table prints what its README has to say.
 set -euo pipefail
 source scripts/lib/common.sh
 
@@ -12,6 +13,7 @@ readonly patience_seconds=120 # without a bug; with one: ten times what it took 
 
 sample=0
 seed=$((RANDOM * 32768 + RANDOM))
+action=run
 names=()
 while (($#)); do
     case $1 in
@@ -20,8 +22,8 @@ while (($#)); do
             if [[ $1 == --sample ]]; then sample=$2; else seed=$2; fi
             shift 2
             ;;
-        --table) # for the README
-            names=(--table)
+        --table | --check)
+            action=$1
             shift
             ;;
         -*) usage_error "$usage" ;;
@@ -82,15 +84,16 @@ refresh_copy() {
     done < <(project_files '*')
 }
 
-# mutate: the text has to be there exactly once, else the list is out of date.
-mutate() {
-    local text rest
+# mutated: prints the file with the bug. The text has to be there exactly once, else the list is out
+# of date.
+mutated() {
+    local text without
+    [[ -f $file ]] || return 1
     text=$(cat "$file" && printf x)
-    text=${text%x}
-    rest=${text#*"$find_text"}
-    [[ $rest != "$text" ]] || return 1
-    [[ ${rest#*"$find_text"} == "$rest" ]] || return 1
-    printf '%s%s%s' "${text%%"$find_text"*}" "$replace_text" "$rest" >"$copy/$file"
+    without=${text//"$find_text"/}
+    ((${#text} - ${#without} == ${#find_text})) || return 1
+    text=${text/"$find_text"/"$replace_text"}
+    printf '%s' "${text%x}"
 }
 
 build_test() {
@@ -120,12 +123,17 @@ table() {
     done
 }
 
-if [[ ${names[0]-} == --table ]]; then
+if [[ $action == --table ]]; then
     table
     exit
 fi
 table | cmp -s - <(grep '^|' "$list/README.md") ||
     fail "the table in $list/README.md is out of date: put the output of ./dev mutants --table there"
+for name in "${names[@]}"; do
+    read_mutant "$name"
+    mutated >/dev/null || fail "$list/$name.mutant does not fit $file: its text has to be there exactly once"
+done
+[[ $action != --check ]] || exit 0
 
 need_packages build test
 mkdir -p "$copy" "$binaries"
@@ -136,7 +144,9 @@ if [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER-} && -n $(command -v ccache) ]]; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 cmake -S "$copy" -B "$binaries" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
-    -DSTRATA_BUILD_TOOLS=OFF -DSTRATA_BUILD_EXAMPLES=OFF -DSTRATA_INSTALL=OFF >"$binaries/log" 2>&1 ||
+    -DSTRATA_PRECOMPILE_HEADERS=ON -DSTRATA_TEST_OPTIMIZATION=-O0 \
+    -DSTRATA_BUILD_TOOLS=OFF -DSTRATA_BUILD_EXAMPLES=OFF -DSTRATA_BUILD_VOLUME=ON \
+    -DSTRATA_INSTALL=OFF >"$binaries/log" 2>&1 ||
     fail "cannot configure the copy: see $binaries/log"
 
 # Without a bug everything has to be green: a test that is always red proves nothing.
@@ -156,7 +166,7 @@ survivors=()
 for name in "${names[@]}"; do
     read_mutant "$name"
     start=$SECONDS
-    if ! mutate; then
+    if ! mutated >"$copy/$file"; then
         verdict="out of date"
     elif ! build_test "$test_name"; then
         verdict="does not compile"

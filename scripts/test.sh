@@ -4,6 +4,27 @@
 set -euo pipefail
 source scripts/lib/common.sh
 
+# selected_programs ARRAY BUILD [ctest arguments]: what the selected tests run, as targets of the
+# build. Nothing, which is to say everything, if one of them runs something that is not a test's own
+# program, and so needs who knows what.
+selected_programs() {
+    local -n found=$1
+    local build=$2 name path
+    local -A path_of=()
+    while IFS=$'\t' read -r name path; do
+        path_of[$name]=$path
+    done < <(find "$build" -name CTestTestfile.cmake -exec \
+        sed -nE 's/^add_test\(\[=\[(.*)\]=\] "([^"]*)".*/\1\t\2/p' {} +)
+    while read -r name; do
+        path=${path_of[$name]-}
+        if [[ $path != "$PWD/$build/"* ]]; then
+            found=()
+            return
+        fi
+        found+=("${path#"$PWD/$build/"}")
+    done < <(ctest --test-dir "$build" -N "${@:3}" | sed -nE 's/^ *Test +#[0-9]+: //p')
+}
+
 preset="test"
 while (($#)); do
     case $1 in
@@ -26,9 +47,14 @@ while (($#)); do
 done
 
 need_packages build test
-[[ $preset != clang ]] || need_packages clang
+[[ ! $preset =~ ^(clang|asan)$ ]] || need_packages "$preset"
+((EUID != 0)) || need_packages disks  # else what needs them is skipped
 configure "$preset"
-build "$preset"
+programs=()
+if (($#)); then
+    selected_programs programs "build/$preset" "$@"
+fi
+build "$preset" ${programs[0]+--target "${programs[@]}"}
 
 # The sanitizer runtimes of GCC 12 know fewer bits of address randomisation than new kernels use.
 run=()

@@ -79,7 +79,7 @@ public:
             Producer ruin = Producer::create("ruin", options);
             publish(ruin, {1, 5}, "content that is damaged");
         }
-        damage(store.base() / "ruin" / "region-1-1.mmap", "content that");
+        damage(store.base() / "ruin" / "region-1.mmap", "content that");
         options.retain = 8;
         producer = Producer::create(store.name(), options);
         Batch batch = producer->batch();
@@ -90,8 +90,8 @@ public:
         }
         batch.put({1, 5}, std::string(4000, 'x'));
         batch.put({1, 6}, "calm", {.frequency = 0.5, .keywords = {"feeling"}});
-        batch.put(4, "greeting", std::as_bytes(std::span(std::string_view("a handshake"))),
-                  {.keywords = {"custom", "hand"}});
+        batch.put(4, "greeting", "a handshake", {.keywords = {"custom", "hand"}});
+        batch.put_values(2, "weights", {0.25, 0.5, 0.25});
         batch.crystallize();  // generation 2
         dashboard.take_snapshot();
         for (int i = 0; i < 30; ++i) {
@@ -255,8 +255,9 @@ TEST_CASE("docs/cli.md says what the commands say") {
     }
     // Each command has its session.
     for (const char* command :
-         {"ls", "info", "dims", "layers", "get", "put", "rm", "watch", "diff", "stat", "dump",
-          "readers", "verify", "gc", "doctor", "metrics", "top", "completion"}) {
+         {"ls",     "bookmark", "info",   "dims",    "layers", "get",        "create",  "rename",
+          "put",    "rm",       "watch",  "diff",    "stat",   "dump",       "readers", "verify",
+          "volume", "gc",       "doctor", "metrics", "top",    "completion", "man"}) {
         CAPTURE(command);
         CHECK(contains(fresh, std::string("strata ") + command));
     }

@@ -80,12 +80,13 @@ TEST_CASE("no such store: exit code 3") {
         check_error(Strata(empty.path()), words, 3, "store_not_found");
         check_error(Strata(empty.path() / "nowhere"), words, 3, "store_not_found");
     }
-    // Those that look at all stores have nothing to say.
+    // Those that look at all stores have nothing to say, unless the base itself is not there.
     for (const Words& words : std::vector<Words>{{"ls"}, {"gc"}, {"metrics"}}) {
         CHECK(Strata(empty.path())(words).code == 0);
+        check_error(Strata(empty.path() / "nowhere"), words, 3, "store_not_found");
     }
     const CommandResult gone = Strata(empty.path())({"gc", "market"});
-    CHECK(gone.code == 0);
+    CHECK(gone.code == 3);
     CHECK(contains(gone.out, "store_not_found"));
 }
 
@@ -146,6 +147,15 @@ TEST_CASE("a command line that makes no sense: exit code 2, and nothing is touch
                                                  {"get", "market"},
                                                  {"put", "market", "1"},
                                                  {"rm", "market", "1"},
+                                                 {"rm", "market"},
+                                                 {"rm", "market", "--dimension"},
+                                                 {"create", "new", "--mode", "0666"},
+                                                 {"rename", "market", "1"},
+                                                 {"rename", "market", "1", ""},
+                                                 {"get", "market", "1", "5", "--as", "f16"},
+                                                 {"metrics", "--listen", "nowhere"},
+                                                 {"metrics", "--listen", "::1:80"},
+                                                 {"metrics", "--listen", "[::1]:65536"},
                                                  {"watch"},
                                                  {"diff", "market", "1"},
                                                  {"stat"},
@@ -184,7 +194,7 @@ TEST_CASE("another user may look at an open store, and is told what is closed: e
         const int code = as_nobody(words).code;
         CHECK(code == (changes ? 5 : words[0] == "diff" ? 3 : 0));
     }
-    CHECK(contains(as_nobody({"gc"}).out, "ask its owner"));
+    CHECK(contains(as_nobody({"gc", "market"}).out, "ask its owner"));
     CHECK(fs::exists(market.store.path()));
     fs::permissions(market.store.path(), fs::perms(0700));
     for (const Words& words : commands()) {
@@ -192,4 +202,38 @@ TEST_CASE("another user may look at an open store, and is told what is closed: e
         CHECK(as_nobody(words).code == 5);
     }
     CHECK(contains(as_nobody({"ls"}).out, "permission_denied"));
+}
+
+TEST_CASE("hints are about the command, not about the library's options and functions") {
+    const Market market;
+    CHECK(market.strata({"put", "--create", "--limit", "256KiB", "small", "1", "1", "-t", "x"})
+              .code == 0);
+    const std::string large(1 << 20, 'x');
+    const std::vector<std::pair<Words, std::string>> all = {
+        {{"info", "nothing"}, {}},
+        {{"get", "nothing", "1", "1"}, {}},
+        {{"get", "market", "1", "5", "-g", "77"}, {}},
+        {{"diff", "market", "1", "77"}, {}},
+        {{"get", "market", "1", "99"}, {}},
+        {{"get", "market", "9", "1"}, {}},
+        {{"get", "market", "1", "no such name"}, {}},
+        {{"put", "small", "1", "2"}, large},
+        {{"put", "--create", "tiny", "1", "2", "--limit", "128KiB"}, large},
+        {{"put", "market", "1", "6", "-t", "x", "--alignment", "65"}, {}},
+        {{"put", "market", "nowhere", "6", "-t", "x"}, {}},
+        {{"rm", "market", "1", "99"}, {}},
+        {{"metrics", "nothing"}, {}}};
+    for (const auto& call : all) {
+        const auto& words = call.first;
+        CAPTURE(words[0]);
+        const CommandResult result = market.strata(words, call.second);
+        CHECK(result.code != 0);
+        for (const char* word : {"::", "Options", "set_memory_limit", "_bytes", "()", "reattach"}) {
+            CAPTURE(result.err);
+            CHECK_FALSE(contains(result.err, word));
+        }
+    }
+    CHECK(contains(market.strata({"get", "market", "1", "no such name"}).err,
+                   "no layer called \"no such name\" in dimension 1"));
+    CHECK(contains(market.strata({"info", "nothing"}).err, "`strata ls`"));
 }

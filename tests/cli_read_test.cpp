@@ -26,10 +26,12 @@ struct Market {
         options.retain = 8;
         producer = Producer::create(store.name(), options);
         Batch batch = producer->batch();
+        batch.add_dimension(1, "Emotion");
+        batch.add_dimension(4, "Social");
         batch.put({1, 5}, "joy", {.frequency = 1.5, .keywords = {"emotion", "feeling"}});
         batch.put({1, 6}, std::string_view("a\0b\xff", 4),
                   {.frequency = 4, .keywords = {"emotion"}});
-        batch.put(4, "greeting", std::as_bytes(std::span(std::string_view("a handshake"))));
+        batch.put(4, "greeting", "a handshake");
         batch.crystallize();  // generation 2
         batch.put({1, 5}, "great joy", {.frequency = 2.5, .keywords = {"emotion"}});
         batch.erase({1, 6});
@@ -45,7 +47,13 @@ TEST_CASE("ls lists healthy and damaged stores, and an empty base") {
     const Strata in_empty(empty.path());
     CHECK(in_empty({"ls"}).code == 0);
     CHECK(in_empty.json({"ls"}) == json::array());
-    CHECK(Strata(empty.path() / "missing").json({"ls"}) == json::array());
+    const Strata nowhere(empty.path() / "missing");
+    for (const char* command : {"ls", "gc", "metrics"}) {
+        CAPTURE(command);
+        const CommandResult missing = nowhere({command});
+        CHECK(missing.code == 3);
+        CHECK(contains(missing.err, (empty.path() / "missing").string()));
+    }
 
     const Market market;
     std::filesystem::create_directory(market.store.base() / "ruin");
@@ -89,8 +97,7 @@ TEST_CASE("info and dims, of a live and of a dead producer") {
     CHECK(dims[0]["name"] == "Emotion");
     CHECK(dims[1]["layers"] == 1);
     CHECK(dims[2]["dimension"] == 7);
-    CHECK(market.strata({"dims", "market", "--names"}).out ==
-          "1\nEmotion\n4\nSocial\n7\nTechnical\n");
+    CHECK(market.strata({"dims", "market", "--names"}).out == "1\nEmotion\n4\nSocial\n7\nD7\n");
 }
 
 TEST_CASE("layers, all and by keyword and frequency") {
@@ -100,7 +107,9 @@ TEST_CASE("layers, all and by keyword and frequency") {
     CHECK(all[0]["keywords"] == json::array({"emotion"}));
     CHECK(all[0]["frequency"] == 2.5);
     CHECK(all[1]["name"] == "greeting");
-    CHECK(all[2]["layer"] == 0xFFFFFFFFFFFFFFFF);
+    CHECK(all[0]["layer"] == 5);
+    CHECK(all[1]["layer"] == std::to_string(layer_number("greeting")));
+    CHECK(all[2]["layer"] == "18446744073709551615");  // beyond 2^53: a string, digit for digit
 
     const auto count = [&](std::vector<std::string> more) {
         more.insert(more.begin(), {"layers", "market", "-g", "2"});
@@ -131,6 +140,12 @@ TEST_CASE("get: bytes as they are, meta, JSON, and each error's exit code") {
     CHECK(market.strata.json({"get", "market", "1", "6", "-g", "2"})["base64"] == "YQBi/w==");
     CHECK(market.strata.json({"get", "market", "1", "5", "--meta"}).contains("text") == false);
     CHECK(contains(market.strata({"get", "market", "1", "5", "--meta"}).out, "(matches)"));
+
+    const CommandResult typed = market.strata({"get", "market", "Emotion", "0x10"});
+    CHECK(contains(typed.err, "no layer 16 of dimension 1 (Emotion 0x10)"));
+    CHECK(contains(market.strata({"get", "market", "Emotoin", "5"}).err,
+                   "no dimension \"Emotoin\"; did you mean \"Emotion\"?"));
+    CHECK(contains(market.strata({"get", "markte", "1", "5"}).err, "did you mean \"market\"?"));
 
     const auto failure = [&](std::vector<std::string> words) {
         words.emplace_back("--json");
@@ -182,7 +197,8 @@ TEST_CASE("stat, dump and metrics") {
 
     const json dump = market.strata({"dump", "market"}).json();
     CHECK(dump["generation"] == 3);
-    CHECK(dump["regions"].size() == 3);
+    CHECK(dump["dimension_list"].size() == 3);
+    CHECK(dump["regions"].size() == 1);
     const std::string file = (market.store.base() / "state.json").string();
     CHECK(market.strata({"dump", "market", file}).out.empty());
     CHECK(json::parse(std::ifstream(file))["generation"] == 3);
@@ -228,17 +244,32 @@ TEST_CASE("help, version, usage errors and completion") {
     CHECK(strata({"--version"}).out == std::string("strata ") + "0.1.0\n");
     const std::string help = strata({"--help"}).out;
     CHECK(contains(help, "Exit codes:"));
+    CHECK(strata({"help"}).out == help);
+    CHECK(strata({"-V"}).out == "strata 0.1.0\n");
+    CHECK(strata({"version"}).out == "strata 0.1.0\n");
+    CHECK(strata.json({"version"})["version"] == "0.1.0");
     for (const char* command :
-         {"ls", "info", "dims", "layers", "get", "put", "rm", "watch", "diff", "stat", "dump",
-          "readers", "verify", "gc", "doctor", "metrics", "top", "completion"}) {
+         {"ls",     "info",    "dims", "layers",     "get",  "create",  "rename", "put",
+          "rm",     "watch",   "diff", "stat",       "dump", "readers", "verify", "gc",
+          "doctor", "metrics", "top",  "completion", "man",  "help",    "version"}) {
         CAPTURE(command);
         const CommandResult result = strata({command, "--help"});
         CHECK(result.code == 0);
+        CHECK(strata({"help", command}).out == result.out);
         CHECK(contains(result.out, "Examples:"));
         CHECK(contains(help, command));
     }
     CHECK(strata({}).code == 2);
     CHECK(strata({"fly"}).code == 2);
+    CHECK(strata({"help", "fly"}).code == 2);
+    CHECK(contains(strata({"help", "laers"}).err, "did you mean \"layers\"?"));
+    CHECK(contains(strata({"laers", "market"}).err,
+                   "there is no command \"laers\"; did you mean \"layers\"?"));
+    CHECK(contains(
+        strata({"layers", "market", "--key-word", "x"}).err,
+        "there is no option \"--key-word\"; did you mean \"--keyword\"? (strata layers --help)"));
+    CHECK(contains(strata({"file", "caat", "x"}).err, "did you mean \"cat\"?"));
+    CHECK_FALSE(contains(strata({"zzzzzz"}).err, "did you mean"));
     CHECK(strata({"info"}).code == 2);
     CHECK(strata({"info", "a", "--wings"}).code == 2);
     const CommandResult script = strata({"completion", "bash"});

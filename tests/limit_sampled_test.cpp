@@ -89,7 +89,7 @@ void churn(Producer& producer, std::uint64_t seed, std::uint64_t rounds) {
                 case 0: batch.clear(); break;
                 case 1: batch.remove_dimension(static_cast<Dimension>(1 + random() % 4)); break;
                 case 2: producer.trim(); break;
-                case 3: statistics(producer); break;
+                case 3: (void)statistics(producer); break;
                 default: break;
             }
             batch.crystallize();
@@ -114,7 +114,7 @@ TEST_CASE("memory in use never passes the limit, not even for a moment") {
         const std::uint64_t empty = used_bytes(store.base());
         ProducerOptions options = store.producer_options();
         options.memory_limit = 4_MiB;
-        options.slow_readers.policy = SlowReaderPolicy::move_on;
+        options.slow_readers.policy = SlowReaderPolicy::relocate;
         Producer producer = Producer::create(store.name(), options);
         Sampler sampler(store.base(), empty + 4_MiB);
         std::atomic<bool> stop{false};
@@ -123,7 +123,7 @@ TEST_CASE("memory in use never passes the limit, not even for a moment") {
             while (!stop.load()) {
                 const Snapshot snapshot = consumer.snapshot();
                 for (Dimension dimension = 1; dimension <= 4; ++dimension) {
-                    snapshot.find({dimension, 1});
+                    (void)snapshot.find({dimension, 1});
                 }
                 std::this_thread::sleep_for(std::chrono::milliseconds(2));
             }

@@ -13,16 +13,8 @@
 
 #include "tests/skip.hpp"
 
-// Boost.Lockfree's free list reads the link of a node that another thread may just have taken and
-// written anew; its tagged compare-and-swap throws such a value away. By design, and not ours.
-// (Only a build with ThreadSanitizer calls this.)
-extern "C" const char* __tsan_default_suppressions();   // NOLINT(bugprone-reserved-identifier)
-extern "C" const char* __tsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
-    return "race:boost::lockfree::detail::freelist_stack\n";
-}
-
 // Producers and consumers have threads of their own, and so have children that tests fork beside
-// them.
+// them. (Only a build with ThreadSanitizer calls this.)
 extern "C" const char* __tsan_default_options();  // NOLINT(bugprone-reserved-identifier)
 extern "C" const char* __tsan_default_options() {
     return "die_after_fork=0";

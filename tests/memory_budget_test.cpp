@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "producer/memory_budget.hpp"
+#include "producer/memory/memory_budget.hpp"
 
 #include <doctest/doctest.h>
 

@@ -2,53 +2,21 @@
 // Every allocation of private memory fails once: nothing is lost, nothing leaks, the books stay
 // right, and the next attempt succeeds.
 #include <cstdint>
-#include <cstdlib>
-#include <limits>
+#include <filesystem>
+#include <iterator>
 #include <new>
 #include <string>
 
 #include <doctest/doctest.h>
 
+#include "tests/support/failing_allocations.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
+using strata::test::FailAfter;
 using strata::test::payload_of;
 using strata::test::publish;
 using strata::test::TempStore;
-
-namespace {
-
-constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
-thread_local std::uint64_t allocations_left = never;
-
-// The next `count` allocations of this thread succeed, the one after them fails.
-class FailAfter {
-public:
-    explicit FailAfter(std::uint64_t count) { allocations_left = count; }
-    FailAfter(const FailAfter&) = delete;
-    FailAfter& operator=(const FailAfter&) = delete;
-    ~FailAfter() { allocations_left = never; }
-};
-
-void* allocate(std::size_t bytes) {
-    if (allocations_left != never && allocations_left-- == 0) {
-        allocations_left = never;
-        throw std::bad_alloc();
-    }
-    if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) {
-        return memory;
-    }
-    throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t bytes) { return allocate(bytes); }
-void* operator new[](std::size_t bytes) { return allocate(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -89,10 +57,31 @@ std::uint64_t fail_everywhere(const TempStore& store, Producer& producer, Work w
     }
 }
 
+// Fails the first allocation of `work`, then the second, until it has no more of them;
+// `after_failure` each time.
+template <class Work, class After>
+void until_it_succeeds(Work work, After after_failure) {
+    bool failed = true;
+    for (std::uint64_t n = 0; failed; ++n) {
+        CAPTURE(n);
+        REQUIRE(n < 10'000);
+        failed = false;
+        try {
+            const FailAfter fault(n);
+            work();
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        if (failed) {
+            after_failure();
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("out of memory in a put, a commit, a trim, and in what was trimmed") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 1}, "kept");
     publish(producer, {2, 1}, "kept");
@@ -126,8 +115,52 @@ TEST_CASE("out of memory in a put, a commit, a trim, and in what was trimmed") {
     CHECK(verify(snapshot).ok());
 }
 
-TEST_CASE("out of memory while dimensions come and go") {
+TEST_CASE("out of memory in the first commit of a store") {
+    bool failed = true;
+    for (std::uint64_t n = 0; failed; ++n) {
+        CAPTURE(n);
+        REQUIRE(n < 10'000);
+        const TempStore store;
+        Producer producer = store.create();
+        failed = false;
+        try {
+            const FailAfter fault(n);
+            publish(producer, {1, 1}, "first");
+        } catch (const std::bad_alloc&) {
+            failed = true;
+        }
+        publish(producer, {2, 1}, "second");
+        const Snapshot snapshot = store.attach().snapshot();
+        CHECK(static_cast<bool>(snapshot.find({1, 1})) == !failed);
+        CHECK(snapshot.get({2, 1}).text() == "second");
+    }
+}
+
+TEST_CASE("out of memory while a store is created, and while it is opened") {
     const TempStore store;
+    const auto entries = [&] {
+        return std::distance(std::filesystem::directory_iterator(store.base()), {});
+    };
+    until_it_succeeds([&] { (void)Producer::create("other", store.producer_options()); },
+                      [&] {
+                          // Nothing, or a whole store that could not be opened any more.
+                          if (entries() != 0) {
+                              remove_store("other", store.base());
+                          }
+                          REQUIRE(entries() == 0);
+                      });
+    {
+        Producer producer = Producer::open("other", store.producer_options());
+        publish(producer, {1, 1}, "kept");
+    }
+    until_it_succeeds([&] { (void)Producer::open("other", store.producer_options()); }, [] {});
+    Producer producer = Producer::open("other", store.producer_options());
+    publish(producer, {1, 2}, "more");
+    CHECK(Consumer::attach("other", store.consumer_options()).snapshot().layer_count() == 2);
+}
+
+TEST_CASE("out of memory while dimensions come and go") {
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 1}, "kept");
     const std::uint64_t allocations = fail_everywhere(

@@ -162,7 +162,7 @@ TEST_CASE("ten million small updates with consumers coming and going: memory sta
     CHECK(visitors.killed() >= scaled(30, 1));
     CHECK(stats.allocation_failures == 0);
 
-    // Nobody reads any more: what is left is live, but for partly used pages.
+    // Nobody reads any more: what is left is live, except for partly used pages.
     producer.trim();
     const ProducerStats rest = producer.stats();
     MESSAGE("after trim: committed " << rest.committed_bytes << ", live " << rest.live_bytes);

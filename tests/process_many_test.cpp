@@ -216,7 +216,7 @@ TEST_CASE("a thousand processes hold snapshots at once, each listed, none distur
     CHECK(producer.stats().limbo_bytes == 0);
 }
 
-TEST_CASE("two hundred consumers in one process pin and let go independently") {
+TEST_CASE("two hundred consumers in one process pin and release independently") {
     const TempStore temp;
     Producer producer = temp.create();
     Child child = Child::start([&](const Channel& channel) {
@@ -229,7 +229,7 @@ TEST_CASE("two hundred consumers in one process pin and let go independently") {
             channel.receive();  // the producer has published
             held.push_back(consumers.back().snapshot());
         }
-        // Every other one lets go; the rest still read what they took.
+        // Every other one releases; the rest still read what they took.
         for (std::size_t i = 0; i < count; i += 2) {
             held[i] = {};
         }

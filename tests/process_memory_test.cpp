@@ -37,7 +37,7 @@ Child holder(const TempStore& temp) {
     });
 }
 
-constexpr std::uint64_t block = 4000;
+constexpr std::uint64_t block = 3500;
 constexpr std::uint64_t blocks = 200;
 
 void put_block(Batch& batch, std::uint64_t layer, std::uint64_t version) {
@@ -59,7 +59,7 @@ Producer nearly_full(const TempStore& temp) {
 
 }  // namespace
 
-TEST_CASE("a reader that never lets go of a full store is named, and its death makes room") {
+TEST_CASE("a reader that never releases a full store is named, and its death makes room") {
     const TempStore temp;
     Producer producer = nearly_full(temp);
     Child reader = Child::start([&](const Channel& channel) {
@@ -259,9 +259,10 @@ TEST_CASE("an idle consumer holds nothing back") {
         for (int i = 0; i < 200; ++i) {
             oracle.publish(producer);
         }
-        // Asked, it lets go.
+        // Asked, it releases. (Where there was no pin the commits have freed everything
+        // themselves.)
         const auto deadline = std::chrono::steady_clock::now() + patience;
-        while (producer.reclaim() == 0 || producer.stats().limbo_bytes > 0) {
+        while (producer.reclaim(), producer.stats().limbo_bytes > 0) {
             REQUIRE(std::chrono::steady_clock::now() < deadline);
         }
         CHECK_FALSE(pins(temp, idle.pid()));

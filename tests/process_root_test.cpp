@@ -136,7 +136,7 @@ void whole_life(const ConsumerOptions& options) {
 
 TEST_CASE("another user can read a store and cannot open any of its files for writing") {
     STRATA_SKIP_UNLESS_ROOT();
-    TempStore temp;
+    TempStore temp(TempStore::Regions::own);
     Producer producer = opened_to_all(temp).create();
     publish_until(producer, 50);
     Child child = Child::start([&](const Channel&) {
@@ -151,7 +151,7 @@ TEST_CASE("another user can read a store and cannot open any of its files for wr
             STRATA_REQUIRE_EQ(::unlink(entry.path().c_str()), -1);
             ++files;
         }
-        STRATA_REQUIRE_EQ(files, 5);  // control, lock, three regions
+        STRATA_REQUIRE_EQ(files, 6);  // control, lock, sign of life, three regions
         // The producer's lock cannot even be read: so nobody can hold it against the producer.
         STRATA_REQUIRE_EQ(::open(temp.file("producer.lock").c_str(), O_RDONLY), -1);
         STRATA_REQUIRE_EQ(::creat(temp.file("more").c_str(), 0644), -1);
@@ -165,7 +165,7 @@ TEST_CASE("another user can read a store and cannot open any of its files for wr
 
 TEST_CASE("another user's mapping faults on a write and cannot be made writable") {
     STRATA_SKIP_UNLESS_ROOT();
-    TempStore temp;
+    TempStore temp(TempStore::Regions::own);
     Producer producer = opened_to_all(temp).create();
     publish_until(producer, 50);
     const auto before = state_of(temp.path());
@@ -188,13 +188,13 @@ TEST_CASE("another user's mapping faults on a write and cannot be made writable"
 
 TEST_CASE("a consumer's whole life leaves times, sizes and contents of all files as they were") {
     STRATA_SKIP_UNLESS_ROOT();
-    TempStore temp;
+    TempStore temp(TempStore::Regions::own);
     ProducerOptions options = opened_to_all(temp).producer_options();
     options.retain = 4;
     Producer producer = Producer::create("store", options);
     publish_until(producer, 50);
     const auto before = state_of(temp.path());
-    REQUIRE(before.size() == 6);
+    REQUIRE(before.size() == 7);
     for (const std::uint32_t user : {nobody, std::uint32_t{0}}) {
         CAPTURE(user);
         Child child = Child::start([&](const Channel&) {
@@ -214,7 +214,7 @@ TEST_CASE("a consumer's whole life leaves times, sizes and contents of all files
 TEST_CASE("a consumer works through a read-only bind mount, as another user, and is woken there") {
     STRATA_SKIP_UNLESS_ROOT();
     STRATA_SKIP_IF(!may_mount(), "no mount namespaces to be had");
-    TempStore temp;
+    TempStore temp(TempStore::Regions::own);
     ProducerOptions options = opened_to_all(temp).producer_options();
     options.retain = 4;
     Producer producer = Producer::create("store", options);
@@ -266,7 +266,7 @@ TEST_CASE("a consumer works through a read-only bind mount, as another user, and
 
 TEST_CASE("a process that has given up its privileges keeps snapshots across fork") {
     STRATA_SKIP_UNLESS_ROOT();
-    TempStore temp;
+    TempStore temp(TempStore::Regions::own);
     Producer producer = opened_to_all(temp).create();
     publish_until(producer, 50);
     Child parent = Child::start([&](const Channel& channel) {

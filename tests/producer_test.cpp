@@ -57,20 +57,21 @@ TEST_CASE("a new store is generation 1, empty, and can be attached at once") {
 
 TEST_CASE("files get their documented modes whatever the umask, and nothing else is left behind") {
     const mode_t before = ::umask(0077);
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {3, 1}, "x");
     ::umask(before);
     CHECK(mode_of(store.path()) == 0755);
     CHECK(mode_of(store.file("control.mmap")) == 0644);
     CHECK(mode_of(store.file("producer.lock")) == 0600);
-    CHECK(mode_of(store.file("region-3-1.mmap")) == 0644);
-    CHECK(names_in(store.path()).size() == 3);
+    CHECK(mode_of(store.file("region-1.mmap")) == 0644);
+    CHECK(mode_of(store.file("life-1.lock")) == 0644);
+    CHECK(names_in(store.path()).size() == 4);
     CHECK(names_in(store.base()) == std::vector<std::string>{"store"});
 }
 
 TEST_CASE("create refuses a store that exists and leaves it as it is") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {1, 1}, "kept");
@@ -86,7 +87,7 @@ TEST_CASE("create refuses a store that exists and leaves it as it is") {
 }
 
 TEST_CASE("create with replace gives an empty store under the same name") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {1, 1}, "old");
@@ -106,7 +107,7 @@ TEST_CASE("create with replace gives an empty store under the same name") {
 
 TEST_CASE("a producer whose store was removed by hand, or moved away, publishes no further") {
     for (const bool moved : {false, true}) {
-        const TempStore store;
+        const TempStore store(TempStore::Regions::own);
         Producer producer = store.create();
         Consumer consumer = store.attach();
         publish(producer, {1, 1}, "found");
@@ -136,31 +137,32 @@ TEST_CASE("a producer whose store was removed by hand, or moved away, publishes 
 }
 
 TEST_CASE("replace does not take a store from a living producer") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 1}, "mine");
     ProducerOptions options = store.producer_options();
     options.replace = true;
-    CHECK(code_of([&] { Producer::create(store.name(), options); }) == "producer_active");
+    CHECK(code_of([&] { (void)Producer::create(store.name(), options); }) == "producer_active");
     CHECK(names_in(store.base()).size() == 1);
     CHECK(publish(producer, {1, 2}, "still mine") == 3);
     CHECK(store.attach().snapshot().layer_count() == 2);
 }
 
 TEST_CASE("a second producer in the same process is refused, and told the pid of the first") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     const Producer first = store.create();
     const auto error = error_of([&] { store.open(); });
     REQUIRE(error);
     CHECK(error->code() == Errc::producer_active);
     CHECK(error->path() == store.file("producer.lock"));
     CHECK(error->detail().find("process " + std::to_string(::getpid()) + " ") != std::string::npos);
-    CHECK(code_of([&] { Producer::open_or_create(store.name(), store.producer_options()); }) ==
-          "producer_active");
+    CHECK(code_of([&] {
+              (void)Producer::open_or_create(store.name(), store.producer_options());
+          }) == "producer_active");
 }
 
 TEST_CASE("open carries on where the last producer stopped") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {1, 1}, "one");
@@ -182,7 +184,7 @@ TEST_CASE("open carries on where the last producer stopped") {
 }
 
 TEST_CASE("open of a store that is not there says so") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     const auto error = error_of([&] { store.open(); });
     REQUIRE(error);
     CHECK(error->code() == Errc::store_not_found);
@@ -191,7 +193,7 @@ TEST_CASE("open of a store that is not there says so") {
 }
 
 TEST_CASE("open_or_create does whichever is possible") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = Producer::open_or_create(store.name(), store.producer_options());
         CHECK(publish(producer, {1, 1}, "x") == 2);
@@ -201,7 +203,7 @@ TEST_CASE("open_or_create does whichever is possible") {
 }
 
 TEST_CASE("a missing base directory is made, with its parents") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     ProducerOptions options = store.producer_options();
     options.base_path = store.base() / "a" / "b";
     const Producer producer = Producer::create("deep", options);
@@ -209,23 +211,24 @@ TEST_CASE("a missing base directory is made, with its parents") {
 }
 
 TEST_CASE("options that can never work are refused before anything is made") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     const auto refused = [&](auto change) {
         ProducerOptions options = store.producer_options();
         change(options);
-        return code_of([&] { Producer::create(store.name(), options); });
+        return code_of([&] { (void)Producer::create(store.name(), options); });
     };
     CHECK(refused([](auto& o) { o.region_max_bytes = 1_MiB + 1; }) == "invalid_argument");
     CHECK(refused([](auto& o) { o.region_max_bytes = 0; }) == "invalid_argument");
     CHECK(refused([](auto& o) { o.region_max_bytes = max_region_bytes + 4096; }) ==
           "invalid_argument");
     CHECK(refused([](auto& o) { o.memory_limit = 0; }) == "invalid_argument");
-    CHECK(refused([](auto& o) { o.retain = 255; }) == "invalid_argument");
+    CHECK(refused([](auto& o) { o.retain_for = std::chrono::nanoseconds(-1); }) ==
+          "invalid_argument");
     CHECK(names_in(store.base()).empty());
 }
 
 TEST_CASE("a removed store is gone, but not while a producer holds it") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {1, 1}, "x");
@@ -239,7 +242,7 @@ TEST_CASE("a removed store is gone, but not while a producer holds it") {
 }
 
 TEST_CASE("remove_store refuses if there are files that are not the store's") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     { const Producer producer = store.create(); }
     const std::filesystem::path foreign = store.file("notes.txt");
     REQUIRE(::symlink("/nonexistent", foreign.c_str()) == 0);
@@ -252,7 +255,7 @@ TEST_CASE("remove_store refuses if there are files that are not the store's") {
 }
 
 TEST_CASE("what creators that died left under hidden names is swept by the next one") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     const auto staged = store.base() / ".store.new-1-2";
     {
         ProducerOptions options = store.producer_options();
@@ -268,7 +271,7 @@ TEST_CASE("what creators that died left under hidden names is swept by the next 
 }
 
 TEST_CASE("a moved producer goes on, and its batches with it") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer first = store.create();
     Batch batch = first.batch();
     batch.put({1, 1}, "before the move");
@@ -281,7 +284,7 @@ TEST_CASE("a moved producer goes on, and its batches with it") {
 }
 
 TEST_CASE("readers() lists who holds a snapshot, and nobody when it is dropped") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 1}, "x");
     ConsumerOptions options = store.consumer_options();

@@ -2,6 +2,7 @@
 // Proto-dimensions: grown and read in private, then crystallized at once while readers run.
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -62,10 +63,16 @@ TEST_CASE("a proto-dimension is grown and read back in private") {
     proto.discard();
     CHECK(producer.proto_dimensions().empty());
     CHECK(proto.empty());
+    proto.append(1, "again");
+    CHECK(producer.proto_dimensions().size() == 1);
+    proto.discard();
+    proto.put(1, "again");
+    CHECK(producer.proto_dimensions().size() == 1);
+    proto.discard();
     CHECK(consumer.generation() == 1);
-    CHECK(producer.proto_dimension(3).name() == "Intention");
+    CHECK(producer.proto_dimension(3).name() == "D3");
     CHECK(producer.proto_dimension(33).name() == "D33");
-    CHECK(code_of([&] { producer.proto_dimension(5, std::string(56, 'x')); }) ==
+    CHECK(code_of([&] { (void)producer.proto_dimension(5, std::string(56, 'x')); }) ==
           "invalid_argument");
 }
 
@@ -130,6 +137,7 @@ TEST_CASE("a crystallize that fails leaves the proto-dimension and the store as 
     const TempStore store;
     ProducerOptions options = store.producer_options();
     options.memory_limit = 1_MiB;
+    options.proto_memory_limit = 4_MiB;
     Producer producer = Producer::create(store.name(), options);
     publish(producer, {1, 1}, "old");
     ProtoDimension proto = producer.proto_dimension(1);
@@ -225,4 +233,107 @@ TEST_CASE("several threads grow one proto-dimension while another crystallizes i
     }
     producer.proto_dimension(1).crystallize(ProtoSwap::merge);
     CHECK(store.attach().snapshot().layer_count() == 3 * per_thread);  // none was lost
+}
+
+TEST_CASE(
+    "what proto-dimensions take on the heap is counted, held layers included, and given back") {
+    const TempStore store;
+    Producer producer = store.create();
+    CHECK(producer.stats().proto_bytes == 0);
+    CHECK(producer.stats().proto_limit == producer.memory_limit());
+    ProtoDimension proto = producer.proto_dimension(20);
+    proto.put(1, std::string(10'000, 'a'), {.keywords = {std::string(1000, 'k')}});
+    const std::uint64_t one = producer.stats().proto_bytes;
+    CHECK(one >= 11'000);
+    CHECK(one <= 12'000);
+    proto.put(1, std::string(10'000, 'b'), {.keywords = {std::string(1000, 'k')}});
+    CHECK(producer.stats().proto_bytes == one);  // in its place
+
+    std::optional<ProtoLayer> held = proto.find(1);
+    proto.append(1, "c");  // a version beside the one that is held
+    CHECK(producer.stats().proto_bytes > 2 * one - 100);
+    held.reset();
+    CHECK(producer.stats().proto_bytes < one + 100);
+    held = proto.find(1);
+    CHECK(proto.erase(1));
+    CHECK(producer.stats().proto_bytes > 10'000);  // erased, and held
+    held.reset();
+    CHECK(producer.stats().proto_bytes == 0);
+
+    for (int i = 0; i < 1000; ++i) {
+        proto.append(2, std::string(100, 'd'));
+    }
+    CHECK(producer.stats().proto_bytes >= 100'000);
+    CHECK(producer.stats().proto_bytes <= 300'000);
+    ProtoDimension other = producer.proto_dimension(21);
+    other.put(1, "more");
+    proto.crystallize();
+    CHECK(producer.stats().proto_bytes < 1000);
+    other.discard();
+    CHECK(producer.stats().proto_bytes == 0);
+}
+
+TEST_CASE("proto-dimensions do not take more of the heap than their limit") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.proto_memory_limit = 1 << 20;
+    Producer producer = Producer::create(store.name(), options);
+    ProtoDimension proto = producer.proto_dimension(20);
+    const std::string payload(600'000, 'a');
+    proto.put(1, payload);
+    const std::uint64_t before = producer.stats().proto_bytes;
+    ProtoDimension other = producer.proto_dimension(21);
+    try {
+        other.put(1, payload);
+        FAIL("it was taken");
+    } catch (const Error& error) {
+        CHECK(error.code() == Errc::limit_exceeded);
+        CHECK(error.limit() == 1 << 20);
+        CHECK(error.current() == before);
+        CHECK(error.needed() >= 600'000);
+        CHECK(std::string(error.what()).find("layer 1 of proto-dimension 21") != std::string::npos);
+        CHECK(std::string(error.what()).find("proto_memory_limit") != std::string::npos);
+    }
+    CHECK(other.empty());
+    CHECK(producer.stats().proto_bytes == before);
+
+    // A layer grows up to the limit, beyond which it stays as it was.
+    std::uint64_t size = payload.size();
+    const std::string more(100'000, 'b');
+    CHECK(code_of([&] {
+              for (;;) {
+                  proto.append(1, more);
+                  size += more.size();
+              }
+          }) == "limit_exceeded");
+    CHECK(size == 1'000'000);
+    CHECK(proto.find(1)->size() == size);
+    CHECK(proto.info().payload_bytes == size);
+    CHECK(producer.stats().proto_bytes <= 1 << 20);
+    // With a reader the new version would be a second one.
+    const std::optional<ProtoLayer> held = proto.find(1);
+    CHECK(code_of([&] { proto.append(1, "c"); }) == "limit_exceeded");
+    CHECK(proto.find(1)->size() == size);
+
+    producer.set_memory_limit(64_MiB);  // a limit of its own does not follow
+    CHECK(producer.stats().proto_limit == 1 << 20);
+    proto.discard();
+    CHECK(producer.stats().proto_bytes >= size);  // held
+    CHECK(code_of([&] { other.put(1, payload); }) == "limit_exceeded");
+}
+
+TEST_CASE("the heap of proto-dimensions may be as large as the store, by default") {
+    const TempStore store;
+    Producer producer = store.create();
+    producer.set_memory_limit(1 << 20);
+    CHECK(producer.stats().proto_limit == 1 << 20);
+    ProtoDimension proto = producer.proto_dimension(20);
+    proto.put(1, std::string(900'000, 'a'));
+    CHECK(code_of([&] { proto.put(2, std::string(900'000, 'a')); }) == "limit_exceeded");
+    producer.set_memory_limit(512 << 10);  // below what they take: that stays, nothing comes
+    CHECK(proto.size() == 1);
+    CHECK(code_of([&] { proto.put(2, "b"); }) == "limit_exceeded");
+    producer.set_memory_limit(4 << 20);
+    proto.put(2, std::string(900'000, 'a'));
+    CHECK(proto.size() == 2);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Statistics: what a producer tells, what any other process can read of it, and the state dump.
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -24,7 +25,7 @@ using strata::test::publish;
 using strata::test::TempStore;
 
 TEST_CASE("statistics: the producer's counts, and every process reads the same") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     const auto begun = std::chrono::system_clock::now() - 1s;
     Producer producer = store.create();
     Batch batch = producer.batch();
@@ -60,14 +61,19 @@ TEST_CASE("statistics: the producer's counts, and every process reads the same")
         CHECK(s.fragmentation_ratio() > 0);
         CHECK(s.fragmentation_ratio() < 0.5);
         REQUIRE(s.regions.size() == 2);
-        CHECK(s.regions[0].dimension == 1);
-        CHECK(s.regions[0].name == "Emotion");
-        CHECK(s.regions[0].layers == 100);
+        CHECK(s.regions[0].owner == 1U);
         CHECK(s.regions[0].max_bytes == TempStore::region_max_bytes);
-        CHECK(s.regions[0].generation == 2);
+        REQUIRE(s.dimension_list.size() == 2);
+        CHECK(s.dimension_list[0].dimension == 1);
+        CHECK(s.dimension_list[0].name == "D1");
+        CHECK(s.dimension_list[0].layers == 100);
+        CHECK(s.dimension_list[0].serial == s.regions[0].serial);
+        CHECK(s.dimension_list[0].generation == 2);
 
         const MemoryStatistics& one = s.regions[0].memory;
         CHECK(one.updated_generation == 2);
+        CHECK(one.updated_at >= s.producer_started_at);
+        CHECK(one.updated_at <= s.updated_at);
         CHECK(one.pools[0].block_bytes == 4096);
         CHECK(one.pools[0].used_blocks == one.used_blocks);
         CHECK(one.used_blocks >= 100);
@@ -77,7 +83,7 @@ TEST_CASE("statistics: the producer's counts, and every process reads the same")
         CHECK(one.used_bytes <= one.slab_bytes);
         CHECK(one.slab_bytes + one.run_bytes + one.free_bytes == one.managed_bytes);
         CHECK(one.pools[0].available_blocks == one.free_bytes / 4096);
-        CHECK(one.classes.size() == 24);
+        CHECK(one.classes.size() == 34);
 
         const auto& pools = s.regions[1].memory.pools;
         CHECK(pools[1].block_bytes == 16_KiB);
@@ -89,28 +95,28 @@ TEST_CASE("statistics: the producer's counts, and every process reads the same")
             CHECK(pools[i].used_bytes >= pools[i].requested_bytes);
             CHECK(pools[i].internal_fragmentation() <= 0.25);
         }
-        CHECK(pools[4].requested_bytes == 400'064);
+        CHECK(pools[4].requested_bytes == 400'040);
         CHECK(s.regions[1].memory.runs == 4);
         CHECK(s.control.used_blocks >= 4);
     }
 }
 
 TEST_CASE("statistics: readable when the producer is gone, and of a store that was never opened") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {7, 1}, "x");
-        statistics(producer);
+        (void)statistics(producer);
     }
     const StoreStatistics s = statistics(store.name(), store.base());
     CHECK(s.producer_pid == 0);
     CHECK(s.commits == 1);
     CHECK(s.regions.at(0).memory.used_blocks > 0);
-    CHECK(code_of([&] { statistics("nothing", store.base()); }) == "store_not_found");
+    CHECK(code_of([&] { (void)statistics("nothing", store.base()); }) == "store_not_found");
 }
 
 TEST_CASE("statistics: readers, pins and what they hold back") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 1}, payload_of(1, 0, 200'000));
     Consumer first = store.attach();
@@ -120,38 +126,38 @@ TEST_CASE("statistics: readers, pins and what they hold back") {
     std::this_thread::sleep_for(2ms);
     StoreStatistics s = statistics(producer);
     CHECK(s.readers == 1);
-    CHECK(s.peak_readers == 1);
-    CHECK(s.limbo_parked_bytes >= 200'000);
+    CHECK(s.sampled_peak_readers == 1);
+    CHECK(s.limbo_held_bytes >= 200'000);
     REQUIRE(s.oldest_pinned_epoch);
     CHECK(*s.oldest_pinned_epoch < s.epoch);
     CHECK(s.oldest_pin_age >= 2ms);
     CHECK(s.reclaims >= 1);
-    // Another process's view of it: its own pin counts while it looks.
+    // Another process's view of it: the pin of the look itself does not count.
     s = statistics(store.name(), store.base());
-    CHECK(s.readers == 1);  // both pins are of this process
-    CHECK(s.limbo_parked_bytes >= 200'000);
+    CHECK(s.readers == 1);
+    CHECK(s.limbo_held_bytes >= 200'000);
     // Without limbo there is nothing to reclaim, and still the pin is not told of for ever.
     old.reset();
     producer.reclaim();
     s = statistics(producer);
-    CHECK(s.limbo_parked_bytes == 0);
+    CHECK(s.limbo_held_bytes == 0);
     CHECK_FALSE(s.oldest_pinned_epoch);
-    CHECK(s.peak_readers == 1);
+    CHECK(s.sampled_peak_readers == 1);
 }
 
 TEST_CASE("statistics: a removed store is told from an empty one") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     {
         Producer producer = store.create();
         publish(producer, {1, 1}, "x");
     }
     Consumer consumer = store.attach();
     remove_store(store.name(), store.base());
-    CHECK(code_of([&] { statistics(consumer); }) == "store_replaced");
+    CHECK(code_of([&] { (void)statistics(consumer); }) == "store_replaced");
 }
 
 TEST_CASE("the memory warning comes once per crossing and may raise the limit") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     ProducerOptions options = store.producer_options();
     options.memory_limit = 1_MiB;
     options.warning_threshold = 0.5;
@@ -182,8 +188,73 @@ TEST_CASE("the memory warning comes once per crossing and may raise the limit") 
     CHECK(warnings.size() == 2);
 }
 
-TEST_CASE("a warning's callback may call the producer") {
+TEST_CASE("a pool beyond its soft budget is reported once per crossing, and goes on") {
     const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.memory_limit = 28_MiB;
+    std::vector<PoolWarning> warnings;
+    options.on_pool_warning = [&](const PoolWarning& warning) { warnings.push_back(warning); };
+    Producer producer = Producer::create(store.name(), options);
+    // By default a seventh, of which the pool up to 256 KiB has: 4 MiB of 28.
+    const auto put = [&](std::uint64_t first, std::uint64_t last) {
+        for (std::uint64_t i = first; i < last; ++i) {
+            publish(producer, {1, i}, payload_of(i, 0, 200'000));
+        }
+    };
+    put(0, 20);
+    StoreStatistics s = statistics(producer);
+    CHECK(s.pool_budget_bytes == std::array<std::uint64_t, 4>{3'355'443, 13'421'773, 8_MiB, 4_MiB});
+    CHECK(s.pool_used_bytes(3) == 20 * 49 * 4096);
+    CHECK_FALSE(s.pool_over_budget(3));
+    CHECK(warnings.empty());
+    put(20, 24);
+    s = statistics(producer);
+    CHECK(s.pool_over_budget(3));
+    for (std::size_t pool = 0; pool < 3; ++pool) {
+        CHECK_FALSE(s.pool_over_budget(pool));
+    }
+    REQUIRE(warnings.size() == 1);
+    CHECK(warnings[0].block_bytes == 256_KiB);
+    CHECK(warnings[0].budget_bytes == 4_MiB);
+    CHECK(warnings[0].used_bytes > 4_MiB);
+    CHECK(warnings[0].memory_limit == 28_MiB);
+    CHECK(summary(s).find("blocks of up to 256.0 KiB take") != std::string::npos);
+    CHECK(statistics(store.name(), store.base()).pool_over_budget(3));  // a consumer sees it
+
+    put(24, 28);
+    (void)statistics(producer);
+    CHECK(warnings.size() == 1);
+    producer.set_memory_limit(56_MiB);  // its budget follows
+    CHECK_FALSE(statistics(producer).pool_over_budget(3));
+    producer.set_memory_limit(28_MiB);
+    CHECK(warnings.size() == 2);
+    Batch batch = producer.batch();
+    for (std::uint64_t i = 0; i < 28; ++i) {
+        batch.erase({1, i});
+    }
+    batch.crystallize();
+    producer.reclaim();
+    CHECK_FALSE(statistics(producer).pool_over_budget(3));
+    put(0, 28);
+    (void)statistics(producer);
+    CHECK(warnings.size() == 3);
+}
+
+TEST_CASE("a pool without a budget is never beyond it") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.pool_shares = {0, 1, 1, 1};
+    int warnings = 0;
+    options.on_pool_warning = [&](const PoolWarning&) { ++warnings; };
+    Producer producer = Producer::create(store.name(), options);
+    publish(producer, {1, 1}, "x");
+    CHECK_FALSE(statistics(producer).pool_over_budget(0));
+    CHECK_FALSE(statistics(producer).pool_over_budget(4));  // there is no such budget
+    CHECK(warnings == 0);
+}
+
+TEST_CASE("a warning's callback may call the producer") {
+    const TempStore store(TempStore::Regions::own);
     ProducerOptions options = store.producer_options();
     options.memory_limit = 1_MiB;
     Producer* self = nullptr;
@@ -202,14 +273,14 @@ TEST_CASE("a warning's callback may call the producer") {
 }
 
 TEST_CASE("options out of range are refused") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     ProducerOptions options = store.producer_options();
     options.warning_threshold = 1.5;
-    CHECK(code_of([&] { Producer::create(store.name(), options); }) == "invalid_argument");
+    CHECK(code_of([&] { (void)Producer::create(store.name(), options); }) == "invalid_argument");
 }
 
 TEST_CASE("statistics are read by threads while the producer commits") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     publish(producer, {1, 0}, "x");
     std::atomic<bool> stop{false};
@@ -247,7 +318,7 @@ T value(cereal::JSONInputArchive& archive, const char* name) {
 }  // namespace
 
 TEST_CASE("the dump is JSON that says the same, and appears at once") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     Producer producer = store.create();
     Batch batch = producer.batch();
     batch.add_dimension(9, "quo\"ted \\ name\n");
@@ -276,8 +347,8 @@ TEST_CASE("the dump is JSON that says the same, and appears at once") {
     REQUIRE(regions == 2);
     for (const RegionStatistics& region : s.regions) {
         archive.startNode();
-        CHECK(value<std::uint32_t>(archive, "dimension") == region.dimension);
-        CHECK(value<std::string>(archive, "name") == region.name);
+        CHECK(value<std::uint64_t>(archive, "serial") == region.serial);
+        CHECK(value<std::uint32_t>(archive, "dimension") == region.owner);
         archive.setNextName("memory");
         archive.startNode();
         CHECK(value<std::uint64_t>(archive, "used_bytes") == region.memory.used_bytes);
@@ -299,6 +370,8 @@ TEST_CASE("the dump is JSON that says the same, and appears at once") {
 
     CHECK(code_of([&] { dump_json(s, store.base() / "no" / "such" / "dump.json"); }) != "no error");
     const std::string text = summary(s);
-    CHECK(text.find("generation 2, 1 layers in 2 dimensions") != std::string::npos);
-    CHECK(text.find("Emotion") != std::string::npos);
+    CHECK(text.starts_with("Memory State Dump @ 20"));
+    CHECK(text.find("Z\nstore: generation 2, 1 layers in 2 dimensions") != std::string::npos);
+    CHECK(text.find("\npools: 4K ") != std::string::npos);
+    CHECK(text.find("D1") != std::string::npos);
 }

@@ -53,7 +53,7 @@ VerifyReport verified(const TempStore& store, const VerifyOptions& options = {})
 }  // namespace
 
 TEST_CASE("a sound store has no failures, also after churn and beside a producer") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     fill(store);
     std::uint64_t last = 0;
     unsigned calls = 0;
@@ -97,9 +97,9 @@ TEST_CASE("a sound store has no failures, also after churn and beside a producer
 }
 
 TEST_CASE("each kind of damage is named, with its file and layer") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     fill(store);
-    const fs::path region = store.file("region-1-1.mmap");
+    const fs::path region = store.file("region-1.mmap");
     const std::string bytes = content_of(region);
     const std::uint64_t payload = bytes.find(payload_of(299, 1, 299));
     REQUIRE(payload != std::string::npos);
@@ -111,13 +111,17 @@ TEST_CASE("each kind of damage is named, with its file and layer") {
     };
     const Case cases[] = {
         {payload, "?", "its checksum does not match"},
-        {payload + 304, "\x7F", "its checksum does not match"},  // metadata
-        {header + offsetof(ipc::LayerHeader, frequency), "?", "its checksum does not match"},
+        {payload + 299 + 2, "?", "its checksum does not match"},     // the frequency
+        {payload + 299 + 8, "\x07", "its checksum does not match"},  // bytes of metadata
+        {payload + 299 + 11, "?", "its checksum does not match"},    // a keyword
         {header + offsetof(ipc::LayerHeader, layer), "?", "its header says layer"},
         {header + offsetof(ipc::LayerHeader, dimension), "\x09", "its header says dimension 9"},
-        {header + offsetof(ipc::LayerHeader, payload_bytes), "?", "its header says"},
-        {header + offsetof(ipc::LayerHeader, generation), "\x7F", "its header says generation"},
-        {header + offsetof(ipc::LayerHeader, alignment), "\x03", "it is not aligned"},
+        {header + offsetof(ipc::LayerHeader, shape) + 1, "?", "its header says"},
+        {header + offsetof(ipc::LayerHeader, shape), "\xB3", "it is not aligned"},
+        {header + offsetof(ipc::LayerHeader, shape), "\xBF", "it is not aligned"},
+        {header + offsetof(ipc::LayerHeader, shape) + 3, "\xF6", "its checksum does not match"},
+        {header + offsetof(ipc::LayerHeader, stamp), "?", "its checksum does not match"},
+        {header + offsetof(ipc::LayerHeader, stamp) + 3, "\x7F", "its header says generation"},
     };
     for (const Case& item : cases) {
         CAPTURE(item.what);
@@ -127,7 +131,7 @@ TEST_CASE("each kind of damage is named, with its file and layer") {
         CHECK(report.layers == 1001);  // the walk went on
         REQUIRE(report.failure_count == 1);
         const VerifyFailure& failure = report.failures[0];
-        CHECK(failure.file == "region-1-1.mmap");
+        CHECK(failure.file == "region-1.mmap");
         CHECK(failure.dimension == Dimension{1});
         CHECK(failure.layer == std::uint64_t{299});
         CHECK(failure.offset == header);
@@ -139,7 +143,7 @@ TEST_CASE("each kind of damage is named, with its file and layer") {
     overwrite(region, 0, "?");
     VerifyReport report = verified(store);
     CHECK(report.failure_count == 1);
-    CHECK(report.failures[0].file == "region-1-1.mmap");
+    CHECK(report.failures[0].file == "region-1.mmap");
     CHECK(report.layers == 501);
     overwrite(region, 0, bytes.substr(0, 1));
     fs::rename(region, store.base() / "away");
@@ -150,9 +154,9 @@ TEST_CASE("each kind of damage is named, with its file and layer") {
 }
 
 TEST_CASE("at most max_failures are remembered, all are counted") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     fill(store);
-    const fs::path region = store.file("region-2-2.mmap");
+    const fs::path region = store.file("region-2.mmap");
     std::string bytes = content_of(region);
     for (std::size_t at = bytes.find("sparse"); at != std::string::npos;
          at = bytes.find("sparse", at + 1)) {
@@ -165,7 +169,7 @@ TEST_CASE("at most max_failures are remembered, all are counted") {
 }
 
 TEST_CASE("random damage is bounded and never crashes") {
-    const TempStore store;
+    const TempStore store(TempStore::Regions::own);
     fill(store);
     std::mt19937_64 random(20240501);
     for (const auto& entry : fs::directory_iterator(store.path())) {
@@ -224,7 +228,7 @@ TEST_CASE("inspect, store_in_use and leftovers") {
     };
     CHECK(kind("control.mmap") == StoreFile::Kind::control);
     CHECK(kind("producer.lock") == StoreFile::Kind::lock);
-    CHECK(kind("region-1-1.mmap") == StoreFile::Kind::region);
+    CHECK(kind("region-1.mmap") == StoreFile::Kind::region);
 
     CHECK(store_in_use("market", store.base()) == true);
     producer.reset();

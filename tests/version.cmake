@@ -10,6 +10,7 @@ foreach(expected IN ITEMS
     "#define STRATA_VERSION_MAJOR ${major}\n"
     "#define STRATA_VERSION_MINOR ${minor}\n"
     "#define STRATA_VERSION_PATCH ${patch}\n"
+    "#define STRATA_ABI_NAMESPACE v${major}_${minor}\n"
     "version_string = \"${VERSION}\"")
   string(FIND "${header}" "${expected}" at)
   if(at EQUAL -1)

@@ -2,21 +2,28 @@
 // Waiting for generations, blocking and by descriptor; the end of producers and stores; attaching
 // anew. No test here sleeps to let something happen.
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <poll.h>
+#include <stop_token>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "tests/support/sleeping_thread.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
 using namespace std::chrono_literals;
 using strata::test::code_of;
+using strata::test::error_of;
 using strata::test::publish;
+using strata::test::SleepingThread;
 using strata::test::TempStore;
 using Clock = std::chrono::steady_clock;
 
@@ -45,6 +52,30 @@ TEST_CASE("a wait for what is there already returns at once") {
     CHECK(consumer.wait(0, long_enough) == WaitResult::changed);
     CHECK(consumer.wait(0, 0ns) == WaitResult::changed);
     CHECK(consumer.wait(0, -1ns) == WaitResult::changed);
+}
+
+TEST_CASE("timeouts are of any unit, and empty options are the default ones") {
+    const TempStore store;
+    const Producer producer = store.create();
+    const Consumer consumer = store.attach();
+    CHECK(consumer.wait(0, {}) == WaitResult::changed);
+    CHECK(consumer.wait(1, std::chrono::duration<double>(0.001)) == WaitResult::timeout);
+    CHECK(consumer.wait(1, std::chrono::duration<float, std::micro>(0.5F)) == WaitResult::timeout);
+    CHECK(consumer.wait(0, std::chrono::hours::max()) == WaitResult::changed);
+
+    using detail::whole_nanoseconds;
+    using std::chrono::duration;
+    using std::chrono::nanoseconds;
+    static_assert(whole_nanoseconds(3ms) == 3'000'000ns);
+    static_assert(whole_nanoseconds(nanoseconds::max() - 1025ns) == nanoseconds::max() - 1025ns);
+    static_assert(whole_nanoseconds(9'223'372'036s) == 9'223'372'036s);
+    constexpr nanoseconds for_ever{-1};
+    static_assert(whole_nanoseconds(9'223'372'037s) == for_ever);
+    static_assert(whole_nanoseconds(nanoseconds::max()) == for_ever);
+    static_assert(whole_nanoseconds(std::chrono::hours::max()) == for_ever);
+    CHECK(whole_nanoseconds(duration<double>(1e300)) == for_ever);  // infinite, in nanoseconds
+    static_assert(whole_nanoseconds(duration<double>(-1e-12)) == for_ever);
+    CHECK(whole_nanoseconds(duration<double>(std::nan(""))) == for_ever);
 }
 
 TEST_CASE("a wait with nothing new ends after its timeout, not before") {
@@ -133,6 +164,52 @@ TEST_CASE("a wait goes on under the next producer of the same store") {
     CHECK_FALSE(consumer.store_replaced());
 }
 
+TEST_CASE("a wait can be told to stop, from another thread, also beforehand") {
+    const TempStore store;
+    Producer producer = store.create();
+    const Consumer consumer = store.attach();
+    std::stop_source source;
+    WaitResult result{};
+    SleepingThread waiter([&] { result = consumer.wait(1, {.stop = source.get_token()}); });
+    source.request_stop();
+    waiter.join();
+    CHECK(result == WaitResult::cancelled);
+    CHECK(consumer.wait(1, {.stop = source.get_token()}) == WaitResult::cancelled);
+    CHECK(consumer.wait(0, {.stop = source.get_token()}) == WaitResult::changed);
+    std::stop_source other;  // never requested: as if there were none
+    CHECK(consumer.wait(1, {.timeout = 1ms, .stop = other.get_token()}) == WaitResult::timeout);
+    CHECK(to_string(WaitResult::cancelled) == "cancelled");
+}
+
+TEST_CASE("a wait goes on through the end of a producer and the start of the next, if it is to") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    const Consumer consumer = store.attach();
+    WaitResult result{};
+    const WaitOptions patient{.timeout = long_enough, .wait_for_producer = true};
+    SleepingThread waiter([&] { result = consumer.wait(1, patient); });
+    producer.reset();  // wakes it, and it goes on
+    CHECK(consumer.wait(1, {.timeout = 150ms, .wait_for_producer = true}) == WaitResult::timeout);
+    producer.emplace(store.open());
+    publish(*producer, {1, 1}, "x");
+    waiter.join();
+    CHECK(result == WaitResult::changed);
+
+    producer.reset();
+    std::stop_source source;
+    SleepingThread stopped([&] {
+        result = consumer.wait(2, {.stop = source.get_token(), .wait_for_producer = true});
+    });
+    source.request_stop();
+    stopped.join();
+    CHECK(result == WaitResult::cancelled);
+
+    SleepingThread outlived([&] { result = consumer.wait(2, patient); });
+    producer.emplace(Producer::create(store.name(), replacing(store)));
+    outlived.join();
+    CHECK(result == WaitResult::store_replaced);
+}
+
 TEST_CASE("a replaced store ends a wait, and reattach leads to the new one") {
     const TempStore store;
     std::optional<Producer> producer = store.create();
@@ -150,7 +227,7 @@ TEST_CASE("a replaced store ends a wait, and reattach leads to the new one") {
     CHECK_FALSE(consumer.store_replaced());
     CHECK(consumer.snapshot().get({1, 1}).text() == "new");
     CHECK(before.get({1, 1}).text() == "old");
-    CHECK(code_of([&] { changes(before, consumer.snapshot()); }) == "invalid_argument");
+    CHECK(code_of([&] { (void)changes(before, consumer.snapshot()); }) == "invalid_argument");
 }
 
 TEST_CASE("a removed store ends a wait; reattach fails until there is a new one") {
@@ -175,7 +252,7 @@ TEST_CASE("attach waits for a store to appear, and only as long as it was told")
     ConsumerOptions options = store.consumer_options();
     options.wait_for_store = 30ms;
     const auto start = Clock::now();
-    CHECK(code_of([&] { Consumer::attach(store.name(), options); }) == "store_not_found");
+    CHECK(code_of([&] { (void)Consumer::attach(store.name(), options); }) == "store_not_found");
     CHECK(Clock::now() - start >= 30ms);
     options.wait_for_store = long_enough;
     options.base_path = store.base() / "not" / "there" / "yet";
@@ -210,6 +287,40 @@ TEST_CASE("the event descriptor is readable after a publication until it is ackn
     CHECK(consumer.acknowledge_event() == 23);
 }
 
+TEST_CASE("the event descriptor tells of a generation from before it was made") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    publish(producer, {1, 1}, "after attach");
+    CHECK(readable(consumer.event_descriptor(), long_enough));
+
+    Consumer acknowledging = store.attach();
+    CHECK(acknowledging.acknowledge_event() == 2);
+    publish(producer, {1, 1}, "after the acknowledgement");
+    CHECK(readable(acknowledging.event_descriptor(), long_enough));
+    CHECK(acknowledging.acknowledge_event() == 3);
+    CHECK_FALSE(readable(acknowledging.event_descriptor(), 0ms));
+}
+
+TEST_CASE("the event descriptor after reattach goes on from what was acknowledged") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    Consumer consumer = store.attach();
+    CHECK(consumer.acknowledge_event() == 1);
+    publish(*producer, {1, 1}, "before reattach");
+    consumer.reattach();
+    CHECK(readable(consumer.event_descriptor(), long_enough));
+    CHECK(consumer.acknowledge_event() == 2);
+    consumer.reattach();
+    CHECK_FALSE(readable(consumer.event_descriptor(), 0ms));
+    // A new store's first generations are news, whatever their numbers.
+    producer.reset();
+    producer.emplace(Producer::create(store.name(), replacing(store)));
+    consumer.reattach();
+    CHECK(readable(consumer.event_descriptor(), long_enough));
+    CHECK(consumer.acknowledge_event() == 1);
+}
+
 TEST_CASE("the event descriptor tells of the producer's end once, and of its successor's work") {
     const TempStore store;
     std::optional<Producer> producer = store.create();
@@ -224,6 +335,39 @@ TEST_CASE("the event descriptor tells of the producer's end once, and of its suc
     publish(*producer, {1, 1}, "x");
     REQUIRE(readable(fd, long_enough));
     CHECK(consumer.acknowledge_event() == 2);
+}
+
+TEST_CASE("an event descriptor that is not to be had is refused, and can be had later") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto error = error_of([&] { consumer.event_descriptor(); });
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE(error);
+    CHECK(error->code() == Errc::system);
+    CHECK(error->errno_value() == EMFILE);
+    const int fd = consumer.event_descriptor();
+    publish(producer, {1, 1}, "x");
+    CHECK(readable(fd, long_enough));
+}
+
+TEST_CASE("the event descriptor tells that a producer came back, though it publishes nothing") {
+    const TempStore store;
+    std::optional<Producer> producer = store.create();
+    Consumer consumer = store.attach();
+    const int fd = consumer.event_descriptor();
+    producer.reset();
+    REQUIRE(readable(fd, long_enough));
+    consumer.acknowledge_event();
+    producer.emplace(store.open());
+    REQUIRE(readable(fd, long_enough));
+    CHECK(consumer.acknowledge_event() == 1);
+    CHECK(consumer.producer_alive());
 }
 
 TEST_CASE("the event descriptor tells of a replaced store") {
@@ -254,7 +398,7 @@ TEST_CASE("a consumer with a notifier and an idle pin goes at once, whatever its
     CHECK(readers(store.name(), store.base()).empty());
 }
 
-TEST_CASE("an idle pin is let go when the producer asks for it") {
+TEST_CASE("an idle pin is released when the producer asks for it") {
     const TempStore store;
     Producer producer = store.create();
     publish(producer, {1, 1}, std::string(100'000, 'a'));
@@ -274,7 +418,7 @@ TEST_CASE("an idle pin is let go when the producer asks for it") {
     CHECK(consumer.snapshot().get({1, 1}).text().front() == 'b');
 }
 
-TEST_CASE("without an idle pin the last snapshot's end lets go at once") {
+TEST_CASE("without an idle pin the last snapshot's end releases it at once") {
     const TempStore store;
     Producer producer = store.create();
     publish(producer, {1, 1}, "x");

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who waits is known to the producer, through the kernel alone.
-#include "producer/waiters.hpp"
+#include "producer/commit/waiters.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -21,6 +24,7 @@
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/refused_call.hpp"
 #include "tests/support/sleeping_thread.hpp"
 #include "tests/support/temp_store.hpp"
 
@@ -48,17 +52,14 @@ bool comes_true(const std::function<bool()>& condition) {
 class Fixture {
 public:
     Fixture() {
-        file_ = ::open(path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        REQUIRE(::ftruncate(file_, 4096) == 0);
-        // Like the producer's sign of life: the list of locks is never empty.
-        REQUIRE(ipc::announce_life(file_, ::getpid()));
+        file_ = ipc::FileDescriptor(::open(path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        REQUIRE(::ftruncate(file_.get(), 4096) == 0);
     }
     Fixture(const Fixture&) = delete;
     Fixture& operator=(const Fixture&) = delete;
-    ~Fixture() { ::close(file_); }
 
     std::string path() const { return base_.path() / "control"; }
-    int file() const noexcept { return file_; }
+    const ipc::FileDescriptor& file() const noexcept { return file_; }
     ipc::FileDescriptor open() const {
         return ipc::FileDescriptor(::open(path().c_str(), O_RDONLY | O_CLOEXEC));
     }
@@ -67,12 +68,12 @@ public:
 
 private:
     TempBase base_;
-    int file_ = -1;
+    ipc::FileDescriptor file_;
 };
 
 bool waits(const std::filesystem::path& control) {
     const ipc::FileDescriptor file(::open(control.c_str(), O_RDONLY | O_CLOEXEC));
-    return ipc::anybody_waits(file.get());
+    return ipc::waiters(file) == ipc::LockState::held;
 }
 
 }  // namespace
@@ -85,9 +86,9 @@ TEST_CASE("before anything is known, everybody may be waiting; then nobody is, u
     CHECK(comes_true([&] { return !waiters.present(); }));
     ipc::FileDescriptor first = fixture.open();
     ipc::FileDescriptor second = fixture.open();
-    CHECK(ipc::announce_waiter(first.get(), ::getpid()) == 0);
+    CHECK(ipc::announce_waiter(first, ::getpid()) == 0);
     CHECK(comes_true([&] { return waiters.present(); }));
-    CHECK(ipc::announce_waiter(second.get(), ::getpid()) == 0);  // the same byte
+    CHECK(ipc::announce_waiter(second, ::getpid()) == 0);  // the same byte
     first.reset();
     std::this_thread::sleep_for(30ms);  // longer than it takes to be forgotten wrongly
     CHECK(waiters.present());
@@ -108,10 +109,86 @@ TEST_CASE("who sleeps through a commit that knew of nobody is woken as soon as h
     });
     ipc::store_release(fixture.word, 2);  // as a commit that finds nobody: no wake
     const ipc::FileDescriptor file = fixture.open();
-    CHECK(ipc::announce_waiter(file.get(), ::getpid()) == 0);
+    CHECK(ipc::announce_waiter(file, ::getpid()) == 0);
     sleeper.join();
     CHECK(woken);
     CHECK(waiters.present());
+}
+
+TEST_CASE("each of many sleepers is woken by every commit") {
+    Fixture fixture;
+    Waiters waiters;
+    waiters.start(fixture.file(), fixture.word);
+    constexpr std::uint64_t last = scaled(100, 20);
+    constexpr std::uint64_t sleepers = 12;
+    std::atomic<std::uint64_t> seen_by_all{0};
+    std::atomic<bool> all_woken{true};
+    std::vector<std::thread> threads;
+    for (std::uint64_t i = 0; i < sleepers; ++i) {
+        threads.emplace_back([&] {
+            for (std::uint64_t seen = 1; seen < last;) {
+                const std::uint64_t now = ipc::load_acquire(fixture.word);
+                if (now != seen) {
+                    seen = now;
+                    ++seen_by_all;
+                } else if (!ipc::os::futex_wait(ipc::futex_word(fixture.word),
+                                                static_cast<std::uint32_t>(seen),
+                                                Clock::now() + patience)) {
+                    all_woken = false;
+                    return;
+                }
+            }
+        });
+    }
+    for (std::uint64_t number = 2; number <= last && all_woken; ++number) {
+        ipc::store_release(fixture.word, number);
+        waiters.wake(fixture.word);
+        while (seen_by_all < sleepers * (number - 1) && all_woken) {
+            std::this_thread::yield();
+        }
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(all_woken);
+}
+
+TEST_CASE(
+    "without its thread, and once it may not call it any more, a commit wakes all by itself") {
+    struct Started {
+        bool thread;
+        bool refused;
+    };
+    for (const Started variant : {Started{false, false}, Started{true, true}}) {
+        CAPTURE(variant.thread);
+        Child child = Child::start([variant](const Channel&) {
+            Fixture fixture;
+            Waiters waiters;
+            if (variant.thread) {
+                waiters.start(fixture.file(), fixture.word);
+            }
+            std::atomic<int> woken{0};
+            std::vector<std::unique_ptr<SleepingThread>> sleepers;
+            for (int i = 0; i < 9; ++i) {
+                sleepers.push_back(std::make_unique<SleepingThread>([&] {
+                    woken += ipc::os::futex_wait(ipc::futex_word(fixture.word), 1,
+                                                 Clock::now() + patience)
+                                 ? 1
+                                 : 0;
+                }));
+            }
+            if (variant.refused) {
+                refuse_call(SYS_write);
+            }
+            ipc::store_release(fixture.word, 2);
+            waiters.wake(fixture.word);
+            for (const auto& sleeper : sleepers) {
+                sleeper->join();
+            }
+            STRATA_REQUIRE_EQ(woken.load(), 9);
+        });
+        CHECK(child.join() == "");
+    }
 }
 
 TEST_CASE("a killed process does not wait any more") {
@@ -119,7 +196,7 @@ TEST_CASE("a killed process does not wait any more") {
     Waiters waiters;
     Child child = Child::start([&](const Channel& channel) {
         const ipc::FileDescriptor file = fixture.open();
-        STRATA_REQUIRE_EQ(ipc::announce_waiter(file.get(), ::getpid()), 0);
+        STRATA_REQUIRE_EQ(ipc::announce_waiter(file, ::getpid()), 0);
         channel.send(1);
         channel.receive();
     });
@@ -188,10 +265,10 @@ TEST_CASE("a producer ends although its control file was cut off") {
     const Fixture fixture;
     Waiters waiters;
     waiters.start(fixture.file(), fixture.word);
-    REQUIRE(::ftruncate(fixture.file(), 0) == 0);
+    REQUIRE(::ftruncate(fixture.file().get(), 0) == 0);
     waiters.stop();
     const ipc::FileDescriptor file = fixture.open();
-    CHECK(ipc::announce_waiter(file.get(), ::getpid()) == EIO);  // nobody would hear it
+    CHECK(ipc::announce_waiter(file, ::getpid()) == EIO);  // nobody would hear it
 }
 
 TEST_CASE("without descriptors for finding out, everybody counts as waiting") {

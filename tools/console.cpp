@@ -5,6 +5,10 @@
 #include <cstdio>
 #include <utility>
 
+#include "audit.hpp"
+#include "guess.hpp"
+#include "json.hpp"
+
 namespace strata::tools {
 
 Exit exit_of(Errc code) noexcept {
@@ -12,6 +16,8 @@ Exit exit_of(Errc code) noexcept {
         case Errc::store_not_found:
         case Errc::dimension_not_found:
         case Errc::layer_not_found:
+        case Errc::file_not_found:
+        case Errc::bookmark_not_found:
         case Errc::generation_not_retained: return Exit::not_found;
         case Errc::not_a_store:
         case Errc::format_version:
@@ -25,6 +31,7 @@ Exit exit_of(Errc code) noexcept {
         case Errc::no_space: return Exit::no_room;
         case Errc::producer_active: return Exit::busy;
         case Errc::invalid_name:
+        case Errc::end_of_file:
         case Errc::invalid_argument: return Exit::usage;
         default: return Exit::failed;
     }
@@ -43,6 +50,24 @@ void add_store(CLI::App* command, std::string& store) {
     command->add_option("store", store, "Name of the store")->required()->type_name("STORE");
 }
 
+void require_base(const Settings& settings) {
+    constexpr const char* made_by_the_first_store = "/dev/shm/strata";
+    std::error_code error;
+    if (settings.base == made_by_the_first_store ||
+        std::filesystem::is_directory(settings.base, error)) {
+        return;
+    }
+    const bool missing = !error || error == std::errc::no_such_file_or_directory;
+    throw Error({.code = missing                                 ? Errc::store_not_found
+                         : error == std::errc::permission_denied ? Errc::permission_denied
+                                                                 : Errc::system,
+                 .operation = "look into the base directory",
+                 .path = settings.base.string(),
+                 .detail = missing ? "there is no such directory" : error.message(),
+                 .hint = "see --base and STRATA_BASE_PATH",
+                 .errno_value = error.value()});
+}
+
 Consumer attach(const Settings& settings, const std::string& store) {
     ConsumerOptions options;
     options.base_path = settings.base;
@@ -51,28 +76,72 @@ Consumer attach(const Settings& settings, const std::string& store) {
     return Consumer::attach(store, options);
 }
 
-Snapshot snapshot_of(Consumer& consumer, Generation generation) {
-    return generation == 0 ? consumer.snapshot() : consumer.snapshot(generation);
+Producer open_producer(const Settings& settings, const std::string& store) {
+    // Opening it must not change its limit.
+    const StoreInfo info = inspect(store, settings.base);
+    ProducerOptions options;
+    options.base_path = settings.base;
+    options.memory_limit = info.memory_limit;
+    options.region_max_bytes = info.region_max_bytes;
+    options.audit = audit_log(settings);
+    return Producer::open(store, options);
+}
+
+void tell_generation(const Settings& settings, Generation generation, const std::string& text) {
+    if (settings.json) {
+        print_json({{"generation", generation}});
+    } else {
+        write_line(text + ": generation " + std::to_string(generation));
+    }
+}
+
+Snapshot snapshot_of(Consumer& consumer, const WhichGeneration& which) {
+    if (which.bookmark) {
+        return consumer.snapshot_at(*which.bookmark);
+    }
+    return which.number == 0 ? consumer.snapshot() : consumer.snapshot(which.number);
 }
 
 Dimension find_dimension(const Snapshot& snapshot, const std::string& text) {
     // By the directory alone: a dimension whose region is damaged is there nevertheless.
     const auto number = parse_number(text);
+    std::vector<std::string> names;
     for (const DimensionInfo& info : snapshot.dimensions()) {
         if (number ? info.dimension == *number : info.name == text) {
             return info.dimension;
         }
+        names.push_back(info.name);
     }
     throw Error({.code = Errc::dimension_not_found,
                  .operation = "look up dimension",
                  .detail = "generation " + std::to_string(snapshot.generation()) +
                            " has no dimension \"" + text + "\"",
-                 .hint = "`strata dims` lists them"});
+                 .hint = did_you_mean(text, names) + "`strata dims` lists them"});
 }
+
+namespace {
+
+// Meant as a number, it seems: to take it for a name would be a surprise.
+bool looks_like_number(std::string_view text) noexcept {
+    const std::size_t start = text.find_first_not_of(" +-");
+    if (start == std::string_view::npos) {
+        return false;
+    }
+    text.remove_prefix(start);
+    return text.starts_with("0x") || text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
 
 LayerArgument parse_layer(const std::string& text) {
     if (const auto number = parse_number(text)) {
         return {number, {}};
+    }
+    if (looks_like_number(text)) {
+        throw Complaint{Exit::usage, "usage",
+                        "LAYER: \"" + printable(text) +
+                            "\" is neither a number from 0 to 18446744073709551615 nor a name: a "
+                            "name that looks like a number is written with a leading @"};
     }
     return {std::nullopt, text.starts_with('@') ? text.substr(1) : text};
 }

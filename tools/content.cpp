@@ -30,7 +30,21 @@ Layer find_layer(const Snapshot& snapshot, const Target& target, LayerId& id) {
     const LayerArgument argument = parse_layer(target.layer);
     id = {find_dimension(snapshot, target.dimension),
           argument.number ? *argument.number : layer_number(argument.name)};
-    return argument.number ? snapshot.get(id) : snapshot.get(id.dimension, argument.name);
+    try {
+        return argument.number ? snapshot.get(id) : snapshot.get(id.dimension, argument.name);
+    } catch (const Error& error) {
+        // The library names numbers; who typed names should find those again.
+        const bool as_typed = target.dimension == std::to_string(id.dimension) &&
+                              (!argument.number || target.layer == std::to_string(id.layer));
+        if (error.code() != Errc::layer_not_found || as_typed) {
+            throw;
+        }
+        throw Error({.code = error.code(),
+                     .operation = error.operation(),
+                     .path = error.path(),
+                     .detail = error.detail() + " (" + target.dimension + " " + target.layer + ")",
+                     .hint = error.hint()});
+    }
 }
 
 std::string read_input(const std::string& file) {

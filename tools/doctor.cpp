@@ -6,9 +6,9 @@
 #include <array>
 #include <cstdio>
 #include <memory>
-#include <unistd.h>
 
 #include "json.hpp"
+#include "own_words.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -18,6 +18,12 @@ namespace {
 constexpr std::array<const char*, 4> level_names = {"ok", "note", "warning", "problem"};
 
 const char* level_name(Level level) { return level_names[static_cast<std::size_t>(level)]; }
+
+Colour level_colour(Level level) {
+    constexpr std::array<Colour, 4> colours = {Colour::good, Colour::none, Colour::warning,
+                                               Colour::bad};
+    return colours[static_cast<std::size_t>(level)];
+}
 
 void check_store(const std::string& name, const DoctorPlaces& places, Findings& findings) {
     const std::string check = "store " + printable(name);
@@ -35,8 +41,8 @@ void check_store(const std::string& name, const DoctorPlaces& places, Findings& 
                 {Level::warning, check,
                  size_text(info.committed_bytes) + " of " + size_text(info.memory_limit) +
                      " are in use",
-                 "raise its limit (ProducerOptions::memory_limit, set_memory_limit), or look for "
-                 "readers that hold memory back: strata readers " +
+                 "let the program that produces it raise its limit, or look for readers that hold "
+                 "memory back: strata readers " +
                      name});
         } else {
             findings.push_back(
@@ -46,7 +52,8 @@ void check_store(const std::string& name, const DoctorPlaces& places, Findings& 
                      size_text(info.committed_bytes) + " of " + size_text(info.memory_limit),
                  ""});
         }
-    } catch (const Error& error) {
+    } catch (const Error& thrown) {
+        const Error error = in_own_words(thrown);
         const bool foreign = error.code() == Errc::permission_denied;
         findings.push_back({foreign ? Level::note : Level::problem, check,
                             std::string(to_string(error.code())) + ": " + error.detail(),
@@ -80,11 +87,11 @@ void run(const Settings& settings, const std::filesystem::path& system_root) {
             width = std::max(width, finding.check.size());
         }
         for (const Finding& finding : findings) {
-            std::string line = level_name(finding.level);
-            line.resize(9, ' ');
-            line += finding.check;
-            line.resize(9 + width + 2, ' ');
-            write_line(line + printable(finding.detail));
+            const std::string level = level_name(finding.level);
+            std::string check = finding.check;
+            check.resize(width + 2, ' ');
+            write_line(painted(level, level_colour(finding.level)) +
+                       std::string(9 - level.size(), ' ') + check + printable(finding.detail));
             if (!finding.advice.empty()) {
                 write_line(std::string(9 + width + 2, ' ') + "-> " + printable(finding.advice));
             }
@@ -111,7 +118,8 @@ void check_stores(const DoctorPlaces& places, Findings& findings) {
                                     "strata gc removes it"});
             }
         }
-    } catch (const Error& error) {
+    } catch (const Error& thrown) {
+        const Error error = in_own_words(thrown);
         findings.push_back({Level::problem, "stores", error.detail(), error.hint()});
     }
 }

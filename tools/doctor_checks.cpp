@@ -191,8 +191,9 @@ void check_file_system(const DoctorPlaces& places, Findings& findings) {
         findings.push_back({Level::warning, "space", sizes,
                             "that is what containers give: docker run --shm-size=1g"});
     } else if (total != 0 && free < total / 10) {
-        findings.push_back({Level::warning, "space", sizes,
-                            "nearly full: strata gc, or mount -o remount,size=... " + at.string()});
+        findings.push_back(
+            {Level::warning, "space", sizes,
+             "nearly full: strata gc --idle-for 7d, or mount -o remount,size=... " + at.string()});
     } else if (total != 0 && limits > total) {
         findings.push_back({Level::warning, "space",
                             sizes + "; the stores' limits are " + size_text(limits) + " in all",
@@ -203,10 +204,11 @@ void check_file_system(const DoctorPlaces& places, Findings& findings) {
 }
 
 void check_limits(const DoctorPlaces& places, Findings& findings) {
-    check_soft_limit(RLIMIT_AS, "address space", ProducerOptions{}.region_max_bytes * 14,
-                     "regions reserve address space: ulimit -v unlimited, or create stores with a "
-                     "smaller region_max_bytes",
-                     findings);
+    check_soft_limit(
+        RLIMIT_AS, "address space", ProducerOptions{}.region_max_bytes * 14,
+        "each dimension's file reserves address space: ulimit -v unlimited, or let the "
+        "programs that create stores give their files a smaller maximum",
+        findings);
     check_soft_limit(RLIMIT_NOFILE, "open files", 256,
                      "each dimension that a process touches takes one: ulimit -n 1024", findings);
     check_soft_limit(RLIMIT_FSIZE, "file size", 1024 * mebi,

@@ -8,6 +8,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "quantities.hpp"
 #include "readers.hpp"
 #include "text.hpp"
 
@@ -38,18 +39,19 @@ Json totals(const StoreStatistics& s) {
             {"warning_bytes", s.warning_bytes},
             {"above_warning", s.above_warning()},
             {"live_bytes", s.live_bytes},
-            {"limbo_fresh_bytes", s.limbo_fresh_bytes},
-            {"limbo_parked_bytes", s.limbo_parked_bytes},
+            {"limbo_unscanned_bytes", s.limbo_unscanned_bytes},
+            {"limbo_held_bytes", s.limbo_held_bytes},
             {"history_bytes", s.history_bytes},
             {"fragmentation_ratio", s.fragmentation_ratio()},
             {"commits", s.commits},
+            {"recovered_blocks", s.recovered_blocks},
             {"allocations", s.allocations},
             {"deallocations", s.deallocations},
             {"allocation_failures", s.allocation_failures},
             {"reclaims", s.reclaims},
             {"epoch", s.epoch},
             {"readers", s.readers},
-            {"peak_readers", s.peak_readers}};
+            {"sampled_peak_readers", s.sampled_peak_readers}};
 }
 
 /// One named pool over all files of the store.
@@ -136,7 +138,7 @@ std::string rate_text(double value) {
 }
 
 void show(const Settings& settings, const StatArguments& arguments) {
-    const StoreStatistics first = read_statistics(settings, arguments.store);
+    const StoreStatistics first = statistics(arguments.store, settings.base);
     if (arguments.seconds <= 0) {
         if (settings.json) {
             Json json = totals(first);
@@ -152,7 +154,7 @@ void show(const Settings& settings, const StatArguments& arguments) {
     }
     const auto started = std::chrono::steady_clock::now();
     std::this_thread::sleep_for(std::chrono::duration<double>(arguments.seconds));
-    const StoreStatistics last = read_statistics(settings, arguments.store);
+    const StoreStatistics last = statistics(arguments.store, settings.base);
     const double took =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     const double generations = rate(first.generation, last.generation, took);
@@ -180,7 +182,7 @@ void show(const Settings& settings, const StatArguments& arguments) {
 }
 
 void dump(const Settings& settings, const DumpArguments& arguments) {
-    const StoreStatistics numbers = read_statistics(settings, arguments.store);
+    const StoreStatistics numbers = statistics(arguments.store, settings.base);
     if (!arguments.file.empty() && arguments.file != "-") {
         dump_json(numbers, std::filesystem::path(arguments.file));
         return;
@@ -211,8 +213,8 @@ void add_dump_commands(CLI::App& app, Settings& settings) {
         "larger ones; what is lost inside them (INTERNAL), free blocks of theirs, for how\n"
         "many more of their largest the free pages have room, and the share of the free\n"
         "pages that lies too scattered for that (EXTERNAL)");
-    stat->add_option("-s,--seconds", stat_arguments->seconds, "Also measure rates over this time")
-        ->type_name("S");
+    add_duration(stat, "-s,--seconds", stat_arguments->seconds, "Also measure rates over this time",
+                 {.least = 0.001, .most = 1e6});
 
     auto dump_arguments = std::make_shared<DumpArguments>();
     CLI::App* const command = add_command(

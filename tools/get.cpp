@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <unistd.h>
 
 #include "console.hpp"
 #include "content.hpp"
 #include "json.hpp"
 #include "progress.hpp"
+#include "quantities.hpp"
+#include "terminal.hpp"
 #include "text.hpp"
+#include "views.hpp"
 
 namespace strata::tools {
 
@@ -17,8 +19,10 @@ namespace {
 
 struct Arguments {
     Target target;
-    Generation generation = 0;
+    WhichGeneration generation;
     bool meta = false;
+    bool hex = false;
+    std::optional<std::string> as;  ///< a type of views.hpp
 };
 
 std::string hex(std::uint64_t value) {
@@ -40,7 +44,9 @@ void print_meta(const Settings& settings, const Layer& layer, const LayerId& id,
                  {"generation", std::to_string(layer.generation())},
                  {"frequency", number_text(layer.frequency()) + " Hz"},
                  {"keywords", keywords},
-                 {"type tag", layer.type_tag() == 0 ? "none" : hex(layer.type_tag())},
+                 {"type tag", layer.type_tag() == 0
+                                  ? "none"
+                                  : hex(layer.type_tag()) + ", " + type_tag_text(layer.type_tag())},
                  {"checksum",
                   hex(layer.checksum()) + (layer.verify() ? " (matches)" : " (DOES NOT MATCH)")}});
 }
@@ -53,7 +59,13 @@ void get(const Settings& settings, const Arguments& arguments) {
     if (settings.json) {
         Json json = to_json(layer, id);
         json["valid"] = layer.verify();
-        if (!arguments.meta) {
+        if (arguments.as) {
+            const std::string type = element_type(layer, *arguments.as);
+            Json values = Json::array();
+            for_each_value(layer, type, [&](const Json& value) { values.push_back(value); });
+            json["type"] = type;
+            json["values"] = std::move(values);
+        } else if (!arguments.meta) {
             const bool text = valid_utf8(layer.text());
             json[text ? "text" : "base64"] =
                 text ? std::string(layer.text()) : base64(layer.text());
@@ -65,7 +77,13 @@ void get(const Settings& settings, const Arguments& arguments) {
             name = info.dimension == id.dimension ? info.name : name;
         }
         print_meta(settings, layer, id, name);
-    } else if (::isatty(STDOUT_FILENO) != 0) {
+    } else if (arguments.hex) {
+        write_hex(layer.bytes());
+    } else if (arguments.as) {
+        for_each_value(layer, element_type(layer, *arguments.as), [](const Json& value) {
+            write_line(value.is_string() ? value.get<std::string>() : value.dump());
+        });
+    } else if (output_is_terminal()) {
         // What a terminal would obey is shown, not sent; a pipe or file gets the bytes as they are.
         std::string text;
         for (std::string_view rest = layer.text(); !rest.empty();) {
@@ -100,11 +118,21 @@ void add_get_command(CLI::App& app, Settings& settings) {
                     "  strata get market 1 5 > joy.txt\n"
                     "  strata get market Emotion joy\n"
                     "  strata get market 1 @2024 --meta\n"
-                    "  strata get market 1 5 --json   (content as text, or base64 if it is none)",
+                    "  strata get market 1 5 --json   (content as text, or base64 if it is none)\n"
+                    "  strata get market 1 5 --hex\n"
+                    "  strata get market prices 7 --as f64",
                     [&settings, arguments] { get(settings, *arguments); });
     add_target(command, arguments->target);
     command->add_flag("-m,--meta", arguments->meta, "What is known of the layer, not its content");
-    command->add_option("-g,--generation", arguments->generation, "A retained generation");
+    CLI::Option* const hex_option =
+        command->add_flag("-x,--hex", arguments->hex, "In hexadecimal, as hexdump -C");
+    command
+        ->add_option("--as", arguments->as,
+                     "As numbers, one a line; `tag`: as what the layer's type tag says")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember(view_types()))
+        ->excludes(hex_option);
+    add_generation(command, arguments->generation);
 }
 
 }  // namespace strata::tools

@@ -18,6 +18,8 @@ std::string_view kind_text(StoreFile::Kind kind) {
         case StoreFile::Kind::lock: return "lock";
         case StoreFile::Kind::region: return "region";
         case StoreFile::Kind::unused: return "unused";
+        case StoreFile::Kind::slots: return "slots";
+        case StoreFile::Kind::bookmarks: return "bookmarks";
         case StoreFile::Kind::foreign: break;
     }
     return "foreign";
@@ -26,6 +28,22 @@ std::string_view kind_text(StoreFile::Kind kind) {
 template <class T>
 Json optional_json(const std::optional<T>& value) {
     return value ? Json(*value) : Json(nullptr);
+}
+
+// Beyond 2^53 most readers of JSON (JavaScript, jq) round numbers: such integers become strings.
+void quote_large_integers(Json& value) {
+    constexpr std::int64_t most = std::int64_t{1} << 53;
+    if (value.is_structured()) {
+        for (Json& part : value) {
+            quote_large_integers(part);
+        }
+    } else if (value.is_number_unsigned()) {
+        const auto number = value.get<std::uint64_t>();
+        value = number > static_cast<std::uint64_t>(most) ? Json(std::to_string(number)) : value;
+    } else if (value.is_number_integer()) {
+        const auto number = value.get<std::int64_t>();
+        value = number < -most || number > most ? Json(std::to_string(number)) : value;
+    }
 }
 
 std::string octal(std::uint32_t mode) {
@@ -37,7 +55,10 @@ std::string octal(std::uint32_t mode) {
 }  // namespace
 
 std::string json_text(const Json& value, bool indented) {
-    return value.dump(indented ? 2 : -1, ' ', false, Json::error_handler_t::replace);
+    Json exact = value;
+    quote_large_integers(exact);
+    return printable_json(
+        exact.dump(indented ? 2 : -1, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_json(const Json& value) { write_line(json_text(value, true)); }
@@ -64,18 +85,23 @@ Json to_json(const StoreInfo& info) {
                          {"size_bytes", file.size_bytes},
                          {"allocated_bytes", file.allocated_bytes}});
     }
+    Json bookmarks = Json::array();
+    for (const Bookmark& bookmark : info.bookmarks) {
+        bookmarks.push_back(to_json(bookmark));
+    }
     return {{"store", info.name},
             {"path", info.path.string()},
             {"id", info.id},
             {"format_version", info.format_version},
             {"owner", info.owner},
             {"mode", octal(info.mode)},
-            {"created_at", rfc3339(info.created_at)},
+            {"created_at", rfc3339_ns(info.created_at)},
             {"region_max_bytes", info.region_max_bytes},
             {"producer_pid", optional_json(info.producer_pid)},
             {"generation", info.generation},
             {"oldest_retained", info.oldest_retained},
-            {"published_at", rfc3339(info.published_at)},
+            {"bookmarks", std::move(bookmarks)},
+            {"published_at", rfc3339_ns(info.published_at)},
             {"published_epoch", info.published_epoch},
             {"epoch", info.epoch},
             {"dimensions", info.dimensions},
@@ -88,13 +114,16 @@ Json to_json(const StoreInfo& info) {
             {"files", std::move(files)}};
 }
 
+Json to_json(const Bookmark& bookmark) {
+    return {{"bookmark", bookmark.name},
+            {"generation", bookmark.generation},
+            {"made_at", rfc3339_ns(bookmark.made_at)}};
+}
+
 Json to_json(const DimensionInfo& info) {
-    return {{"dimension", info.dimension},
-            {"name", info.name},
-            {"layers", info.layers},
-            {"live_bytes", info.live_bytes},
-            {"committed_bytes", info.committed_bytes},
-            {"generation", info.generation}};
+    return {{"dimension", info.dimension}, {"name", info.name},
+            {"layers", info.layers},       {"live_bytes", info.live_bytes},
+            {"region", info.region},       {"generation", info.generation}};
 }
 
 Json to_json(const Layer& layer, const LayerId& id) {
@@ -139,24 +168,6 @@ Json to_json(const Error& error) {
         json["current"] = error.current();
     }
     return json;
-}
-
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view digits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    text.reserve((bytes.size() + 2) / 3 * 4);
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        std::uint32_t group = 0;
-        for (std::size_t j = 0; j < 3; ++j) {
-            const auto byte = i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U;
-            group = (group << 8) | byte;
-        }
-        for (std::size_t j = 0; j < 4; ++j) {
-            text += i + j > bytes.size() ? '=' : digits[(group >> (18 - 6 * j)) & 63];
-        }
-    }
-    return text;
 }
 
 }  // namespace strata::tools

@@ -12,7 +12,8 @@ namespace strata::tools {
 
 using Json = nlohmann::ordered_json;
 
-/// One value on one line, or `indented`. Bytes that are no UTF-8 become U+FFFD.
+/// One value on one line, or `indented`. Made harmless by printable_json(); integers beyond 2^53
+/// as strings.
 std::string json_text(const Json& value, bool indented = false);
 void print_json(const Json& value);
 
@@ -28,12 +29,11 @@ private:
 };
 
 Json to_json(const StoreInfo& info);
+Json to_json(const Bookmark& bookmark);
 Json to_json(const DimensionInfo& info);
 /// Without its content.
 Json to_json(const Layer& layer, const LayerId& id);
 Json to_json(const Change& change);
 Json to_json(const Error& error);
-
-std::string base64(std::string_view bytes);
 
 }  // namespace strata::tools

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // layers
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 
 #include "console.hpp"
 #include "json.hpp"
 #include "progress.hpp"
+#include "quantities.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -17,9 +17,9 @@ namespace {
 struct Arguments {
     std::string store;
     std::vector<std::string> dimensions;
-    Generation generation = 0;
+    WhichGeneration generation;
     std::vector<std::string> keywords;
-    std::string frequency;
+    std::optional<std::string> frequency;
     std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
 };
 
@@ -32,20 +32,18 @@ double bound(const std::string& text, double missing) {
     if (text.empty()) {
         return missing;
     }
-    char* end = nullptr;
-    const double value = std::strtod(text.c_str(), &end);
-    if (*end != '\0') {
-        throw Complaint{Exit::usage, "usage",
-                        "\"" + text + "\" is no number (--frequency LOW:HIGH)"};
+    const auto value = parse_decimal(text);
+    if (!value) {
+        refuse("--frequency", text, "a finite decimal number (LOW:HIGH, either may be missing)");
     }
-    return value;
+    return *value;
 }
 
 Range parse_range(const std::string& text) {
     const Range all;
     const std::size_t colon = text.find(':');
     if (colon == std::string::npos) {
-        const double value = bound(text, 0);
+        const double value = bound(text.empty() ? " " : text, 0);
         return {value, value};
     }
     return {bound(text.substr(0, colon), all.low), bound(text.substr(colon + 1), all.high)};
@@ -55,8 +53,8 @@ Range parse_range(const std::string& text) {
 class Filter {
 public:
     explicit Filter(const Arguments& arguments) : keywords_(arguments.keywords) {
-        if (!arguments.frequency.empty()) {
-            range_ = parse_range(arguments.frequency);
+        if (arguments.frequency) {
+            range_ = parse_range(*arguments.frequency);
         }
     }
 
@@ -180,8 +178,9 @@ void add_layer_commands(CLI::App& app, Settings& settings) {
         ->add_option("-f,--frequency", arguments->frequency,
                      "Only layers with a frequency from LOW to HIGH (Hz); either may be missing")
         ->type_name("LOW:HIGH");
-    layers->add_option("-n,--limit", arguments->limit, "At most so many layers")->type_name("N");
-    layers->add_option("-g,--generation", arguments->generation, "A retained generation");
+    add_number<std::uint64_t>(layers, "-n,--limit", arguments->limit, "At most so many layers",
+                              {.least = 0});
+    add_generation(layers, arguments->generation);
 }
 
 }  // namespace strata::tools

@@ -6,25 +6,29 @@
 #include <iostream>
 #include <new>
 
+#include "audit.hpp"
 #include "console.hpp"
 #include "json.hpp"
+#include "own_words.hpp"
 #include "text.hpp"
-#include <strata/version.hpp>
+#include "volume.hpp"
 
 namespace strata::tools {
 
 namespace {
 
 constexpr const char* description =
-    "Look inside stores of strata while they are in use. Only put, rm and gc change anything;\n"
-    "all others open the files read-only and work as well when the producer is dead.";
+    "Look inside stores of strata while they are in use. Only create, rename, put, rm,\n"
+    "bookmark, gc and volume change anything; all others open the files read-only and work as "
+    "well\n"
+    "when the producer is dead.";
 
 constexpr const char* footer =
     "Exit codes:\n"
     "  0  done\n"
     "  1  failed (and: doctor found a problem)\n"
     "  2  wrong usage\n"
-    "  3  no such store, dimension, layer or retained generation\n"
+    "  3  no such store, dimension, layer, retained generation, bookmark or file\n"
     "  4  damaged: verify found something, or damage was in the way\n"
     "  5  not permitted\n"
     "  6  no room: the store's memory limit, or the file system\n"
@@ -54,31 +58,55 @@ void add_all(CLI::App& app, Settings& settings) {
     add_store_commands(app, settings);
     add_layer_commands(app, settings);
     add_get_command(app, settings);
+    add_create_commands(app, settings);
     add_put_commands(app, settings);
+    add_remove_command(app, settings);
+    add_bookmark_command(app, settings);
     add_watch_commands(app, settings);
     add_dump_commands(app, settings);
     add_readers_command(app, settings);
     add_verify_command(app, settings);
+    add_file_command(app, settings);
+    add_volume_commands(app, settings);
     add_gc_command(app, settings);
     add_doctor_command(app, settings);
     add_metrics_command(app, settings);
     add_top_command(app, settings);
     add_completion_command(app);
+    add_man_command(app);
+    add_help_commands(app, settings);
 }
+
+/// Whatever way the command ends.
+class AuditEnd {
+public:
+    explicit AuditEnd(const Settings& settings) : settings_(settings) {}
+    AuditEnd(const AuditEnd&) = delete;
+    AuditEnd& operator=(const AuditEnd&) = delete;
+    ~AuditEnd() { finish_audit(settings_); }
+
+private:
+    const Settings& settings_;
+};
 
 Exit run(int argc, char** argv) {
     Settings settings;
     CLI::App app(description, "strata");
     app.footer(footer);
     app.require_subcommand(1);
-    app.set_version_flag("--version", std::string("strata ") + version_string);
+    app.set_version_flag("-V,--version", std::string("strata ") + version_string);
     app.add_option("-b,--base", settings.base, "Directory in which the stores are")
         ->envname("STRATA_BASE_PATH")
         ->type_name("DIR")
         ->capture_default_str();
     app.add_flag("--json", settings.json, "JSON instead of text, errors too");
     app.add_flag("--bytes", settings.bytes, "Sizes in bytes, not in KiB and MiB");
+    app.add_option("--audit", settings.audit,
+                   "Append what the command changes to this log, as lines of JSON")
+        ->envname("STRATA_AUDIT_LOG")
+        ->type_name("FILE");
     add_all(app, settings);
+    const AuditEnd audit_end(settings);
     // Looking at stores is what this program is for: also at those that are cut short meanwhile.
     const ReadGuard guard;
     try {
@@ -92,14 +120,14 @@ Exit run(int argc, char** argv) {
         return std::cout ? Exit::ok : Exit::failed;
     } catch (const CLI::ParseError& error) {
         return complain(settings,
-                        {Exit::usage, "usage",
-                         std::string(error.what()) + " (strata --help, strata COMMAND --help)"});
+                        {Exit::usage, "usage", usage_text(app, argc, argv, error.what())});
     } catch (const Ended& ended) {
         finish_output();
         return ended.code;
     } catch (const Complaint& complaint) {
         return complain(settings, complaint);
-    } catch (const Error& error) {
+    } catch (const Error& thrown) {
+        const Error error = in_own_words(thrown);
         return report(settings, exit_of(error.code()), to_json(error), error.what());
     } catch (const std::bad_alloc&) {
         return complain(settings, {Exit::failed, "no_memory", "out of memory"});

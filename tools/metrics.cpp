@@ -5,6 +5,7 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "metrics_server.hpp"
 #include "readers.hpp"
 #include "text.hpp"
 
@@ -13,17 +14,6 @@ namespace strata::tools {
 namespace {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
-
-std::string escaped(const std::string& text) {
-    std::string result;
-    for (const char c : text) {
-        if (c == '\\' || c == '"') {
-            result += '\\';
-        }
-        result += c == '\n' ? std::string("\\n") : std::string(1, c);
-    }
-    return result;
-}
 
 /// Collects samples per metric, because all samples of one metric have to stand together.
 class Exposition {
@@ -41,18 +31,21 @@ public:
         metric->samples.push_back({labels, value});
     }
 
-    void print() const {
+    std::string text() const {
+        std::string result;
         for (const Metric& metric : metrics_) {
-            write_line("# HELP " + metric.name + " " + metric.help);
-            write_line("# TYPE " + metric.name + " " + metric.type);
+            result += "# HELP " + metric.name + " " + metric.help + "\n";
+            result += "# TYPE " + metric.name + " " + metric.type + "\n";
             for (const Sample& sample : metric.samples) {
                 std::string labels;
                 for (const auto& [name, value] : sample.labels) {
-                    labels += (labels.empty() ? "" : ",") + name + "=\"" + escaped(value) + "\"";
+                    labels +=
+                        (labels.empty() ? "" : ",") + name + "=\"" + printable_label(value) + "\"";
                 }
-                write_line(metric.name + "{" + labels + "} " + number_text(sample.value));
+                result += metric.name + "{" + labels + "} " + number_text(sample.value) + "\n";
             }
         }
+        return result;
     }
 
     Json to_json() const {
@@ -104,49 +97,62 @@ void add_store_samples(const StoreStatistics& s, Exposition& out) {
     gauge("memory_warning_bytes", "Memory from which the producer warns.", s.warning_bytes);
     gauge("memory_committed_bytes", "Memory of all files.", s.committed_bytes);
     gauge("memory_live_bytes", "Memory that the newest generation uses.", s.live_bytes);
-    gauge("memory_limbo_fresh_bytes", "Retired memory that was not looked at yet.",
-          s.limbo_fresh_bytes);
-    gauge("memory_limbo_parked_bytes", "Retired memory held back by readers.",
-          s.limbo_parked_bytes);
+    gauge("memory_limbo_unscanned_bytes", "Retired memory that was not examined yet.",
+          s.limbo_unscanned_bytes);
+    gauge("memory_limbo_held_bytes", "Retired memory held back by readers.", s.limbo_held_bytes);
     gauge("memory_history_bytes", "Memory kept for retained generations.", s.history_bytes);
     gauge("fragmentation_ratio", "Share of the memory in use that holds nothing.",
           s.fragmentation_ratio());
     counter("commits_total", "Generations published by this producer.", s.commits);
+    gauge("recovered_blocks", "Blocks in use when this producer took the store over.",
+          s.recovered_blocks);
     counter("allocations_total", "Blocks allocated by this producer.", s.allocations);
     counter("deallocations_total", "Blocks freed by this producer.", s.deallocations);
     counter("allocation_failures_total", "Allocations refused by this producer.",
             s.allocation_failures);
     counter("reclaims_total", "Times that memory was reclaimed.", s.reclaims);
     gauge("epoch", "Reclamation clock.", s.epoch);
-    gauge("readers", "Processes that hold a snapshot.", s.readers);
-    gauge("readers_peak", "Most readers at once.", s.peak_readers);
+    gauge("readers", "Pins that consumers hold now, one for each epoch.", s.readers);
+    gauge("readers_sampled_peak", "Most pins at any look of the producer.", s.sampled_peak_readers);
     gauge("oldest_pin_seconds", "For how long the oldest reader has been behind.",
           std::chrono::duration<double>(s.oldest_pin_age).count());
+    const auto part = [&](const char* name, const char* help, const Labels& of,
+                          std::uint64_t value) {
+        out.add(std::string("strata_") + name, "gauge", help, of, static_cast<double>(value));
+    };
+    for (const DimensionStatistics& dimension : s.dimension_list) {
+        const Labels of_dimension{{"store", s.name},
+                                  {"dimension", std::to_string(dimension.dimension)},
+                                  {"name", dimension.name}};
+        part("dimension_layers", "Layers of a dimension.", of_dimension, dimension.layers);
+        part("dimension_live_bytes", "Memory that the newest generation uses for a dimension.",
+             of_dimension, dimension.live_bytes);
+        part("dimension_generation", "Generation that changed a dimension last.", of_dimension,
+             dimension.generation);
+    }
     for (const RegionStatistics& region : s.regions) {
-        const Labels of_region{{"store", s.name},
-                               {"dimension", std::to_string(region.dimension)},
-                               {"name", region.name}};
-        const auto of = [&](const char* name, const char* help, std::uint64_t value) {
-            out.add(std::string("strata_dimension_") + name, "gauge", help, of_region,
-                    static_cast<double>(value));
-        };
-        of("layers", "Layers of a dimension.", region.layers);
-        of("live_bytes", "Memory that the newest generation uses in a region.", region.live_bytes);
-        of("file_bytes", "Size of a region's file.", region.file_bytes);
-        of("generation", "Generation that changed a dimension last.", region.generation);
+        const Labels of_region{{"store", s.name}, {"region", std::to_string(region.serial)}};
+        part("region_dimensions", "Dimensions that lie in a region file.", of_region,
+             region.dimensions);
+        part("region_live_bytes", "Memory that the newest generation uses in a region file.",
+             of_region, region.live_bytes);
+        part("region_file_bytes", "Size of a region file.", of_region, region.file_bytes);
     }
 }
 
-void run(const Settings& settings, std::vector<std::string> names) {
-    const bool all = names.empty();
+Exposition collect(const Settings& settings, const std::vector<std::string>& stores) {
+    const bool all = stores.empty();
     if (all) {
-        names = list_stores(settings.base);
+        require_base(settings);
     }
     Exposition out;
-    for (const std::string& name : names) {
+    for (const std::string& name : all ? list_stores(settings.base) : stores) {
         double readable = 1;
         try {
-            add_store_samples(read_statistics(settings, name), out);
+            const ReadGuard guard;  // of this thread: a server has several
+            const StoreStatistics numbers = statistics(name, settings.base);
+            guard.check("read the statistics of " + name);
+            add_store_samples(numbers, out);
         } catch (const Error&) {
             // Of all stores, a bad one must not hide the others; one that was named is an error.
             if (!all) {
@@ -157,24 +163,55 @@ void run(const Settings& settings, std::vector<std::string> names) {
         out.add("strata_readable", "gauge", "Whether the store could be read.", {{"store", name}},
                 readable);
     }
-    if (settings.json) {
-        print_json(out.to_json());
-    } else {
-        out.print();
+    return out;
+}
+
+struct Arguments {
+    std::vector<std::string> stores;
+    std::string listen;
+};
+
+void run(const Settings& settings, const Arguments& arguments) {
+    if (arguments.listen.empty()) {
+        const Exposition out = collect(settings, arguments.stores);
+        if (settings.json) {
+            print_json(out.to_json());
+        } else {
+            write_out(out.text());
+        }
+        return;
     }
+    const Endpoint endpoint = parse_endpoint(arguments.listen);
+    serve_metrics(
+        endpoint, [&] { return collect(settings, arguments.stores).text(); },
+        [&](const std::string& url) {
+            if (settings.json) {
+                write_line(json_text({{"url", url}}));
+            } else {
+                write_line("listening on " + url);
+            }
+            finish_output();
+        });
 }
 
 }  // namespace
 
 void add_metrics_command(CLI::App& app, Settings& settings) {
-    auto names = std::make_shared<std::vector<std::string>>();
+    auto arguments = std::make_shared<Arguments>();
     CLI::App* const command =
         add_command(app, "metrics", "Everything that can be counted, for Prometheus",
                     "  strata metrics\n"
                     "  strata metrics market > /var/lib/node_exporter/strata.prom\n"
-                    "A node_exporter with its textfile collector takes it from there.",
-                    [&settings, names] { run(settings, *names); });
-    command->add_option("store", *names, "All if none is given")->type_name("STORE");
+                    "  strata metrics --listen :9464\n"
+                    "A node_exporter with its textfile collector takes the file from there. With\n"
+                    "--listen Prometheus itself asks: http://127.0.0.1:9464/metrics.",
+                    [&settings, arguments] { run(settings, *arguments); });
+    command->add_option("store", arguments->stores, "All if none is given")->type_name("STORE");
+    command
+        ->add_option("-l,--listen", arguments->listen,
+                     "Serve them over HTTP until interrupted; on loopback if no address is given, "
+                     "on any free port if it is 0")
+        ->type_name("[ADDRESS:]PORT");
 }
 
 }  // namespace strata::tools

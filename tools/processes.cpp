@@ -2,8 +2,9 @@
 #include "processes.hpp"
 
 #include <fstream>
+#include <system_error>
 
-#include "text.hpp"
+#include <strata/printable.hpp>
 
 namespace strata::tools {
 
@@ -20,7 +21,20 @@ std::string command_of(std::int64_t pid) {
     if (name.ends_with('\n')) {
         name.pop_back();
     }
-    return name.empty() ? "?" : printable(name);
+    return printable(name);
+}
+
+bool has_open(std::int64_t pid, const std::filesystem::path& file) {
+    std::error_code error;  // gone meanwhile, or not permitted
+    const std::filesystem::path descriptors = "/proc/" + std::to_string(pid) + "/fd";
+    for (std::filesystem::directory_iterator it(descriptors, error), end; it != end;
+         it.increment(error)) {
+        std::error_code unknown;
+        if (std::filesystem::equivalent(it->path(), file, unknown)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace strata::tools

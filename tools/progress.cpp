@@ -3,24 +3,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "terminal.hpp"
 
 namespace strata::tools {
 
-namespace {
+bool output_is_elsewhere() noexcept { return !output_is_terminal(); }
 
-std::size_t terminal_width() {
-    winsize window{};
-    const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
-    return known ? window.ws_col : 80;
-}
-
-}  // namespace
-
-bool output_is_elsewhere() noexcept { return ::isatty(STDOUT_FILENO) == 0; }
-
-ProgressBar::ProgressBar(bool wanted) noexcept : visible_(wanted && ::isatty(STDERR_FILENO) != 0) {}
+ProgressBar::ProgressBar(bool wanted) noexcept : visible_(wanted && errors_are_terminal()) {}
 
 bool ProgressBar::due() const noexcept {
     return visible_ &&
@@ -50,7 +40,11 @@ void ProgressBar::show(std::uint64_t done, std::uint64_t total, const std::strin
         line += " ";
     }
     line += text;
-    line.resize(std::min(line.size(), width));
+    std::size_t end = std::min(line.size(), width);
+    while (end > 0 && end < line.size() && (line[end] & 0xC0) == 0x80) {
+        --end;  // not through a character
+    }
+    line.resize(end);
     std::fprintf(stderr, "\r\033[K%s", line.c_str());
     std::fflush(stderr);
 }

@@ -14,8 +14,9 @@
 namespace strata::tools {
 
 struct Reader {
-    std::int64_t pid = 0;
-    std::string command{};
+    std::int64_t pid = 0;                   ///< in its own pid namespace
+    std::optional<std::int64_t> process{};  ///< here, if it was found
+    std::string command{};                  ///< of that process
     std::uint64_t epoch = 0;
     std::uint64_t behind = 0;  ///< epochs that have passed since
     bool old = false;          ///< certainly holds an older generation than the newest
@@ -25,11 +26,14 @@ struct Reader {
     std::optional<std::uint64_t> held_bytes{};
 };
 
-/// statistics(), without the snapshot that it takes itself among the readers.
-StoreStatistics read_statistics(const Settings& settings, const std::string& store);
-
 /// The readers, oldest pin first.
-std::vector<Reader> readers_of(const StoreInfo& info, const StoreStatistics& statistics);
+std::vector<Reader> readers_of(const Settings& settings, StoreInfo info,
+                               const StoreStatistics& statistics);
+
+/// The number of the process, or, if it was not found, that of its own pid namespace and `?`.
+std::string pid_text(const Reader& reader);
+/// The name of its program; `?` if it was not found.
+std::string command_text(const Reader& reader);
 
 Json to_json(const Reader& reader);
 

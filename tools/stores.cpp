@@ -5,6 +5,8 @@
 
 #include "console.hpp"
 #include "json.hpp"
+#include "own_words.hpp"
+#include "quantities.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -18,6 +20,7 @@ std::string pid_text(const std::optional<std::int64_t>& pid) {
 }
 
 void list(const Settings& settings, bool names_only) {
+    require_base(settings);
     const std::vector<std::string> names = list_stores(settings.base);
     if (names_only) {
         for (const std::string& name : names) {
@@ -40,25 +43,48 @@ void list(const Settings& settings, bool names_only) {
         try {
             const StoreInfo info = inspect(name, settings.base);
             stores.push_back(to_json(info));
-            table.add({printable(name), std::to_string(info.generation),
-                       std::to_string(info.dimensions), std::to_string(info.layers),
-                       size_text(info.committed_bytes, settings.bytes),
-                       size_text(info.memory_limit, settings.bytes), pid_text(info.producer_pid),
-                       std::to_string(info.readers.size()),
-                       duration_text(system_clock::now() - info.published_at) + " ago"});
+            table.add(
+                {printable(name),
+                 std::to_string(info.generation),
+                 std::to_string(info.dimensions),
+                 std::to_string(info.layers),
+                 {size_text(info.committed_bytes, settings.bytes),
+                  info.committed_bytes * 4 >= info.memory_limit * 3 ? Colour::warning
+                                                                    : Colour::none},
+                 size_text(info.memory_limit, settings.bytes),
+                 {pid_text(info.producer_pid), info.producer_pid ? Colour::good : Colour::faint},
+                 std::to_string(info.readers.size()),
+                 duration_text(system_clock::now() - info.published_at) + " ago"});
         } catch (const Error& error) {  // one bad store must not hide the others
-            stores.push_back({{"store", name}, {"error", to_json(error)}});
-            table.add({printable(name), "-", "-", "-", "-", "-", "-", "-",
-                       std::string(to_string(error.code())) + ": " + printable(error.detail())});
+            stores.push_back({{"store", name}, {"error", to_json(in_own_words(error))}});
+            table.add({printable(name),
+                       "-",
+                       "-",
+                       "-",
+                       "-",
+                       "-",
+                       "-",
+                       "-",
+                       {std::string(to_string(error.code())) + ": " + printable(error.detail()),
+                        Colour::bad}});
         }
     }
     if (settings.json) {
         print_json(stores);
     } else if (names.empty()) {
-        std::fprintf(stderr, "no stores under %s\n", settings.base.c_str());
+        std::fprintf(stderr, "no stores under %s\n", printable(settings.base.native()).c_str());
     } else {
         table.print();
     }
+}
+
+std::string bookmarks_text(const StoreInfo& info) {
+    std::string text;
+    for (const Bookmark& bookmark : info.bookmarks) {
+        text += (text.empty() ? "" : ", ") + printable(bookmark.name) + " (" +
+                std::to_string(bookmark.generation) + ")";
+    }
+    return text.empty() ? "none" : text;
 }
 
 void show_info(const Settings& settings, const std::string& store) {
@@ -95,6 +121,7 @@ void show_info(const Settings& settings, const std::string& store) {
                            time_text(info.published_at) + ", " +
                            duration_text(now - info.published_at) + " ago"},
         {"retained from", std::to_string(info.oldest_retained)},
+        {"bookmarks", bookmarks_text(info)},
         {"epoch", std::to_string(info.epoch)},
         {"dimensions", std::to_string(info.dimensions)},
         {"layers", std::to_string(info.layers)},
@@ -115,7 +142,7 @@ void show_info(const Settings& settings, const std::string& store) {
 
 struct DimensionArguments {
     std::string store;
-    Generation generation = 0;
+    WhichGeneration generation;
     bool names_only = false;
 };
 
@@ -143,13 +170,12 @@ void show_dimensions(const Settings& settings, const DimensionArguments& argumen
                  {"NAME"},
                  {"LAYERS", right},
                  {"LIVE", right},
-                 {"MEMORY", right},
+                 {"REGION", right},
                  {"CHANGED IN", right}});
     for (const DimensionInfo& info : dimensions) {
         table.add({std::to_string(info.dimension), printable(info.name),
                    std::to_string(info.layers), size_text(info.live_bytes, settings.bytes),
-                   size_text(info.committed_bytes, settings.bytes),
-                   std::to_string(info.generation)});
+                   std::to_string(info.region), std::to_string(info.generation)});
     }
     table.print();
 }
@@ -179,7 +205,7 @@ void add_store_commands(CLI::App& app, Settings& settings) {
                     "  strata dims market --generation 41",
                     [&settings, arguments] { show_dimensions(settings, *arguments); });
     add_store(dims, arguments->store);
-    dims->add_option("-g,--generation", arguments->generation, "A retained generation");
+    add_generation(dims, arguments->generation);
     dims->add_flag("--names", arguments->names_only, "Only numbers and names, one per line");
 }
 

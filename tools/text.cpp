@@ -6,9 +6,10 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
+#include <cstdlib>
 
 #include "console.hpp"
+#include "terminal.hpp"
 
 namespace strata::tools {
 
@@ -20,37 +21,6 @@ std::string format(const char* pattern, double value) {
     char text[64];
     std::snprintf(text, sizeof(text), pattern, value);
     return text;
-}
-
-std::tm broken_down(system_clock::time_point time, std::int64_t& fraction_ns) {
-    const auto ns =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-    fraction_ns = ((ns % 1'000'000'000) + 1'000'000'000) % 1'000'000'000;
-    const auto seconds = static_cast<std::time_t>((ns - fraction_ns) / 1'000'000'000);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return parts;
-}
-
-// Length of the UTF-8 character that `text` starts with; 0 if there is none.
-std::size_t utf8_length(std::string_view text) noexcept {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char first = byte(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || text.size() < size) {
-        return 0;
-    }
-    for (std::size_t i = 1; i < size; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80) {
-            return 0;
-        }
-    }
-    const bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
-    const bool beyond = (first == 0xED && byte(1) > 0x9F) || (first == 0xF4 && byte(1) > 0x8F);
-    return overlong || beyond ? 0 : size;
 }
 
 // Columns on the terminal, one per character: close enough for names.
@@ -78,20 +48,15 @@ std::string size_text(std::uint64_t bytes, bool exact) {
 }
 
 std::string time_text(system_clock::time_point time) {
-    std::int64_t ns = 0;
-    const std::tm parts = broken_down(time, ns);
-    char text[64];
-    const std::size_t size = std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
-    return std::string(text, size) +
-           format(".%03.0f UTC", std::floor(static_cast<double>(ns) / 1e6));
+    constexpr unsigned milliseconds = 3;
+    std::string text = rfc3339(time, milliseconds);
+    text[text.find('T')] = ' ';
+    return text.replace(text.size() - 1, 1, " UTC");
 }
 
-std::string rfc3339(system_clock::time_point time) {
-    std::int64_t ns = 0;
-    const std::tm parts = broken_down(time, ns);
-    char text[64];
-    const std::size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    return std::string(text, size) + format(".%09.0fZ", static_cast<double>(ns));
+std::string rfc3339_ns(system_clock::time_point time) {
+    constexpr unsigned nanoseconds = 9;
+    return rfc3339(time, nanoseconds);
 }
 
 std::string duration_text(std::chrono::nanoseconds duration) {
@@ -107,39 +72,22 @@ std::string duration_text(std::chrono::nanoseconds duration) {
     return with_unit(seconds / 86'400, " d");
 }
 
-std::string number_text(double value) {
+namespace {
+
+template <class Number>
+std::string shortest(Number value) {
     char text[64];
     const auto [end, error] = std::to_chars(text, text + sizeof(text), value);
-    return error == std::errc{} ? std::string(text, end) : format("%g", value);
+    return error == std::errc{} ? std::string(text, end) : format("%g", static_cast<double>(value));
 }
+
+}  // namespace
+
+std::string number_text(double value) { return shortest(value); }
+std::string number_text(float value) { return shortest(value); }
 
 std::string percent_text(double part, double whole) {
     return whole > 0 ? format("%.1f", 100 * part / whole) + " %" : "-";
-}
-
-std::string printable(std::string_view text) {
-    std::string result;
-    while (!text.empty()) {
-        const std::size_t length = utf8_length(text);
-        const auto byte = static_cast<unsigned char>(text.front());
-        // C1 controls (U+0080 to U+009F) are C2 80 to C2 9F; some terminals obey them.
-        const bool control =
-            byte < 0x20 || byte == 0x7F ||
-            (byte == 0xC2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xA0);
-        if (length == 0 || control) {
-            const std::size_t bytes = length == 0 ? 1 : length;
-            for (std::size_t i = 0; i < bytes; ++i) {
-                char hex[8];
-                std::snprintf(hex, sizeof(hex), "\\x%02x", static_cast<unsigned char>(text[i]));
-                result += hex;
-            }
-            text.remove_prefix(bytes);
-        } else {
-            result += text.substr(0, length);
-            text.remove_prefix(length);
-        }
-    }
-    return result;
 }
 
 std::string shortened(std::string text, std::size_t width) {
@@ -154,31 +102,48 @@ std::string shortened(std::string text, std::size_t width) {
     return text + "...";
 }
 
-bool valid_utf8(std::string_view text) noexcept {
-    while (!text.empty()) {
-        const std::size_t length = utf8_length(text);
-        if (length == 0) {
-            return false;
-        }
-        text.remove_prefix(length);
-    }
-    return true;
+bool colour_unwanted() {
+    const char* const value = std::getenv("NO_COLOR");
+    return value != nullptr && *value != '\0';
 }
 
-std::vector<std::string> Table::lines() const {
+bool use_colour() {
+    const char* const terminal = std::getenv("TERM");
+    return output_is_terminal() && !colour_unwanted() && terminal != nullptr &&
+           std::string_view(terminal) != "dumb" && *terminal != '\0';
+}
+
+namespace {
+
+std::string in_colour(const std::string& text, Colour colour) {
+    constexpr std::array<const char*, 5> starts = {"", "\033[32m", "\033[33m", "\033[31m",
+                                                   "\033[2m"};
+    return colour == Colour::none || text.empty()
+               ? text
+               : starts[static_cast<std::size_t>(colour)] + text + "\033[0m";
+}
+
+}  // namespace
+
+std::string painted(const std::string& text, Colour colour) {
+    return use_colour() ? in_colour(text, colour) : text;
+}
+
+std::vector<std::string> Table::lines(bool coloured) const {
     std::vector<std::size_t> widths;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         std::size_t width = columns_of(columns_[i].heading);
         for (const auto& row : rows_) {
-            width = std::max(width, columns_of(row[i]));
+            width = std::max(width, columns_of(row[i].text));
         }
         widths.push_back(width);
     }
-    const auto line_of = [&](auto cell) {
+    const auto line_of = [&](auto cell_at) {
         std::string line;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
-            const std::string& text = cell(i);
-            const std::string padding(widths[i] - columns_of(text), ' ');
+            const Cell cell = cell_at(i);
+            const std::string padding(widths[i] - columns_of(cell.text), ' ');
+            const std::string text = coloured ? in_colour(cell.text, cell.colour) : cell.text;
             line += i == 0 ? "" : "  ";
             line += columns_[i].align == Align::right ? padding + text : text + padding;
         }
@@ -186,16 +151,15 @@ std::vector<std::string> Table::lines() const {
         return line;
     };
     std::vector<std::string> result;
-    result.push_back(
-        line_of([&](std::size_t i) -> const std::string& { return columns_[i].heading; }));
+    result.push_back(line_of([&](std::size_t i) { return Cell(columns_[i].heading); }));
     for (const auto& row : rows_) {
-        result.push_back(line_of([&](std::size_t i) -> const std::string& { return row[i]; }));
+        result.push_back(line_of([&](std::size_t i) { return row[i]; }));
     }
     return result;
 }
 
 void Table::print() const {
-    for (const std::string& line : lines()) {
+    for (const std::string& line : lines(use_colour())) {
         write_line(line);
     }
 }

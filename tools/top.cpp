@@ -6,8 +6,10 @@
 #include <limits>
 #include <memory>
 #include <thread>
-#include <unistd.h>
 
+#include "own_words.hpp"
+#include "quantities.hpp"
+#include "terminal.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -32,25 +34,34 @@ Json to_json(const Sample& sample) {
         readers.push_back(std::move(reader));
     }
     Json dimensions = Json::array();
+    for (const DimensionStatistics& dimension : sample.numbers.dimension_list) {
+        dimensions.push_back({{"dimension", dimension.dimension},
+                              {"name", dimension.name},
+                              {"layers", dimension.layers},
+                              {"live_bytes", dimension.live_bytes},
+                              {"region", dimension.serial}});
+    }
+    Json regions = Json::array();
     for (const RegionStatistics& region : sample.numbers.regions) {
-        dimensions.push_back({{"dimension", region.dimension},
-                              {"name", region.name},
-                              {"layers", region.layers},
-                              {"live_bytes", region.live_bytes},
-                              {"file_bytes", region.file_bytes}});
+        regions.push_back({{"region", region.serial},
+                           {"dimensions", region.dimensions},
+                           {"live_bytes", region.live_bytes},
+                           {"file_bytes", region.file_bytes}});
     }
     return {{"generation", sample.numbers.generation},
             {"generations_per_second", sample.generations_per_second},
             {"commits_per_second", sample.commits_per_second},
             {"committed_bytes", sample.numbers.committed_bytes},
             {"memory_limit", sample.numbers.memory_limit},
-            {"limbo_parked_bytes", sample.numbers.limbo_parked_bytes},
+            {"limbo_held_bytes", sample.numbers.limbo_held_bytes},
             {"dimensions", std::move(dimensions)},
+            {"regions", std::move(regions)},
             {"readers", std::move(readers)}};
 }
 
 // Without a name: the only store there is.
 std::string choose_store(const Settings& settings) {
+    require_base(settings);
     const std::vector<std::string> names = list_stores(settings.base);
     if (names.size() != 1) {
         throw Complaint{Exit::usage, "usage",
@@ -65,9 +76,6 @@ void run(const Settings& settings, Arguments arguments) {
     if (arguments.store.empty()) {
         arguments.store = choose_store(settings);
     }
-    if (!(arguments.interval_s >= 0.05 && arguments.interval_s <= 3600)) {
-        throw Complaint{Exit::usage, "usage", "--interval is from 0.05 to 3600 seconds"};
-    }
     const std::chrono::milliseconds interval(static_cast<int>(arguments.interval_s * 1000));
     static_cast<void>(inspect(arguments.store, settings.base));  // a wrong name is an error at once
     Sampler sampler(settings, arguments.store, std::chrono::duration<double>(arguments.slow_s));
@@ -81,7 +89,7 @@ void run(const Settings& settings, Arguments arguments) {
         }
         return;
     }
-    if (::isatty(STDOUT_FILENO) == 0 || ::isatty(STDIN_FILENO) == 0) {
+    if (!output_is_terminal() || !input_is_terminal()) {
         throw Complaint{Exit::usage, "usage", "top needs a terminal: use stat, metrics or --json"};
     }
     run_screen(settings, arguments.store, sampler, interval);
@@ -93,10 +101,10 @@ Sample Sampler::take() {
     Sample sample;
     try {
         const StoreInfo info = inspect(store_, settings_.base);
-        sample.numbers = read_statistics(settings_, store_);
-        sample.readers = readers_of(info, sample.numbers);
+        sample.numbers = statistics(store_, settings_.base);
+        sample.readers = readers_of(settings_, info, sample.numbers);
     } catch (const Error& error) {  // it may be created anew while we look
-        sample.trouble = error.what();
+        sample.trouble = in_own_words(error).what();
         taken_at_.reset();
         return sample;
     }
@@ -151,16 +159,14 @@ void add_top_command(CLI::App& app, Settings& settings) {
         [&settings, arguments] { run(settings, *arguments); });
     command->add_option("store", arguments->store, "Not needed if there is only one")
         ->type_name("STORE");
-    command->add_option("-i,--interval", arguments->interval_s, "Seconds between two looks")
-        ->type_name("S")
-        ->capture_default_str();
-    command
-        ->add_option("--slow", arguments->slow_s,
-                     "A reader that has been behind for so many seconds is marked")
-        ->type_name("S")
-        ->capture_default_str();
-    command->add_option("-n,--count", arguments->count, "With --json: end after so many looks")
-        ->type_name("N");
+    add_duration(command, "-i,--interval", arguments->interval_s, "Time between two looks",
+                 {.least = 0.05, .most = 3600})
+        ->default_str("1");
+    add_duration(command, "--slow", arguments->slow_s,
+                 "A reader that has been behind for so long is marked", {.least = 0, .most = 1e9})
+        ->default_str("1");
+    add_number<std::uint64_t>(command, "-n,--count", arguments->count,
+                              "With --json: end after so many looks", {.least = 1});
 }
 
 }  // namespace strata::tools

@@ -40,7 +40,7 @@ public:
         noecho();
         keypad(stdscr, TRUE);
         curs_set(0);
-        if (has_colors()) {
+        if (has_colors() && !colour_unwanted()) {
             start_color();
             use_default_colors();
             init_pair(slow_colours, COLOR_RED, -1);
@@ -119,6 +119,9 @@ private:
                 end < text.size() && blank != std::string_view::npos && blank > width / 2) {
                 end = blank;
             }
+            while (end < text.size() && end > 1 && (text[end] & 0xC0) == 0x80) {
+                --end;  // not through a character
+            }
             put(std::string(text.substr(0, end)), attributes);
             text.remove_prefix(
                 std::min(text.size(), end + (end < text.size() && text[end] == ' ')));
@@ -146,55 +149,60 @@ private:
             A_BOLD);
         const std::string producer =
             s.producer_pid != 0
-                ? "producer " + std::to_string(s.producer_pid) + " " + command_of(s.producer_pid)
+                ? "producer " + std::to_string(s.producer_pid) + command_of_producer(s)
                 : "producer gone";
         put("generation " + std::to_string(s.generation) + " (" +
             rate(sample.generations_per_second) + ")   commits " + std::to_string(s.commits) +
             " (" + rate(sample.commits_per_second) + ")   layers " + std::to_string(s.layers) +
             " in " + std::to_string(s.dimensions) + " dimensions");
         put(producer + "   epoch " + std::to_string(s.epoch) + "   readers " +
-                std::to_string(sample.readers.size()) + " (peak " + std::to_string(s.peak_readers) +
-                ")",
+                std::to_string(sample.readers.size()) + " (at most " +
+                std::to_string(s.sampled_peak_readers) + " at any look)",
             s.producer_pid != 0 ? A_NORMAL : COLOR_PAIR(warning_colours));
         const auto width = static_cast<std::size_t>(std::clamp(COLS / 3, 10, 40));
         put("memory [" + bar(s.utilisation(), width) + "] " + size(s.committed_bytes) + " of " +
                 size(s.memory_limit) + ", " + percent_text(s.utilisation(), 1),
             s.above_warning() ? COLOR_PAIR(warning_colours) | A_BOLD : COLOR_PAIR(bar_colours));
-        put("live " + size(s.live_bytes) + "   waiting " + size(s.limbo_fresh_bytes) +
-            "   held back " + size(s.limbo_parked_bytes) + "   history " + size(s.history_bytes) +
+        put("live " + size(s.live_bytes) + "   waiting " + size(s.limbo_unscanned_bytes) +
+            "   held back " + size(s.limbo_held_bytes) + "   history " + size(s.history_bytes) +
             "   fragmentation " + percent_text(s.fragmentation_ratio(), 1));
         put("");
     }
 
+    // Not of a process that has its number here, while it is in another pid namespace.
+    std::string command_of_producer(const StoreStatistics& s) const {
+        return has_open(s.producer_pid, settings_.base / store_ / "control.mmap")
+                   ? " " + command_of(s.producer_pid)
+                   : "";
+    }
+
     void draw_dimensions(const Sample& sample, int until) {
-        const auto& regions = sample.numbers.regions;
+        const auto& dimensions = sample.numbers.dimension_list;
         std::uint64_t largest = 1;
-        for (const RegionStatistics& region : regions) {
-            largest = std::max(largest, region.file_bytes);
+        for (const DimensionStatistics& dimension : dimensions) {
+            largest = std::max(largest, dimension.live_bytes);
         }
         using enum Table::Align;
         Table table({{"DIMENSION", right},
                      {"NAME"},
                      {"LAYERS", right},
+                     {"REGION", right},
                      {"LIVE", right},
-                     {"FILE", right},
-                     {"LIVE # IN FILE #."}});
+                     {""}});
         const int room = std::max(0, until - line_ - 1);
-        const int last = std::max(0, static_cast<int>(regions.size()) - room);
+        const int last = std::max(0, static_cast<int>(dimensions.size()) - room);
         first_ = std::min(first_, last);
-        const auto end = std::min(regions.size(), static_cast<std::size_t>(first_ + room));
+        const auto end = std::min(dimensions.size(), static_cast<std::size_t>(first_ + room));
         for (auto i = static_cast<std::size_t>(first_); i < end; ++i) {
-            const RegionStatistics& region = regions[i];
+            const DimensionStatistics& dimension = dimensions[i];
             constexpr std::size_t full = 24;
             const auto width = static_cast<std::size_t>(static_cast<double>(full) *
-                                                        static_cast<double>(region.file_bytes) /
+                                                        static_cast<double>(dimension.live_bytes) /
                                                         static_cast<double>(largest));
-            const double part = region.file_bytes > 0 ? static_cast<double>(region.live_bytes) /
-                                                            static_cast<double>(region.file_bytes)
-                                                      : 0;
-            table.add({std::to_string(region.dimension), shortened(printable(region.name), 24),
-                       std::to_string(region.layers), size(region.live_bytes),
-                       size(region.file_bytes), bar(part, std::max<std::size_t>(width, 1))});
+            table.add({std::to_string(dimension.dimension),
+                       shortened(printable(dimension.name), 24), std::to_string(dimension.layers),
+                       std::to_string(dimension.serial), size(dimension.live_bytes),
+                       bar(1, std::max<std::size_t>(width, 1))});
         }
         bool heading = true;
         for (const std::string& text : table.lines()) {
@@ -215,7 +223,7 @@ private:
                      {""}});
         for (std::size_t i = 0; i < sample.readers.size(); ++i) {
             const Reader& reader = sample.readers[i];
-            table.add({std::to_string(reader.pid), reader.command, std::to_string(reader.epoch),
+            table.add({pid_text(reader), command_text(reader), std::to_string(reader.epoch),
                        std::to_string(reader.behind), reader.age ? duration_text(*reader.age) : "-",
                        reader.held_bytes ? size(*reader.held_bytes) : "-",
                        sample.slow[i] ? "SLOW" : ""});

@@ -6,6 +6,7 @@
 #include "console.hpp"
 #include "json.hpp"
 #include "progress.hpp"
+#include "quantities.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -15,8 +16,8 @@ namespace {
 struct Arguments {
     std::string store;
     std::vector<std::string> dimensions;
-    Generation generation = 0;
-    std::size_t max_failures = 100;
+    WhichGeneration generation;
+    std::uint64_t max_failures = 100;
 };
 
 void merge(VerifyReport& sum, VerifyReport part, std::size_t max_failures) {
@@ -52,7 +53,7 @@ Json to_json(const VerifyReport& report, const std::string& store) {
 }
 
 std::string failure_text(const VerifyFailure& failure) {
-    std::string text = failure.file;
+    std::string text = printable(failure.file);
     if (failure.offset != 0) {
         text += " at " + std::to_string(failure.offset);
     }
@@ -121,10 +122,10 @@ void add_verify_command(CLI::App& app, Settings& settings) {
     command
         ->add_option("dimension", arguments->dimensions, "Numbers or names; all if none is given")
         ->type_name("DIMENSION");
-    command->add_option("-g,--generation", arguments->generation, "A retained generation");
-    command->add_option("--max-failures", arguments->max_failures, "Name so many; all are counted")
-        ->capture_default_str()
-        ->type_name("N");
+    add_generation(command, arguments->generation);
+    add_number<std::uint64_t>(command, "--max-failures", arguments->max_failures,
+                              "Name so many; all are counted", {.least = 0})
+        ->default_str("100");
 }
 
 }  // namespace strata::tools

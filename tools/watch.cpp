@@ -10,6 +10,7 @@
 #include "changes.hpp"
 #include "console.hpp"
 #include "json.hpp"
+#include "quantities.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -56,6 +57,7 @@ public:
         }
         while (left > 0) {
             switch (wait()) {
+                case WaitResult::cancelled:
                 case WaitResult::timeout: return;
                 case WaitResult::changed:
                     show(consumer_.snapshot());
@@ -119,7 +121,7 @@ private:
         if (settings_.json) {
             for (const Change& change : list) {
                 Json json = {{"generation", now.generation()},
-                             {"published_at", rfc3339(now.published_at())}};
+                             {"published_at", rfc3339_ns(now.published_at())}};
                 json.update(to_json(change));
                 write_line(json_text(json));
             }
@@ -186,9 +188,10 @@ void add_watch_commands(CLI::App& app, Settings& settings) {
         ->type_name("DIMENSION");
     watch->add_flag("--from-start", watched->from_start, "First what is there already");
     watch->add_flag("--until-gone", watched->until_gone, "End when the producer does");
-    watch->add_option("-n,--count", watched->count, "End after so many changes of generation")
-        ->type_name("N");
-    watch->add_option("-s,--seconds", watched->seconds, "End after this time")->type_name("S");
+    add_number<std::uint64_t>(watch, "-n,--count", watched->count,
+                              "End after so many changes of generation", {.least = 1});
+    add_duration(watch, "-s,--seconds", watched->seconds, "End after this time",
+                 {.least = 0.001, .most = 1e9});
 
     auto compared = std::make_shared<DiffArguments>();
     CLI::App* const diff_command =
@@ -198,10 +201,12 @@ void add_watch_commands(CLI::App& app, Settings& settings) {
                     "`strata info` says which generations are retained.",
                     [&settings, compared] { diff(settings, *compared); });
     add_store(diff_command, compared->store);
-    diff_command->add_option("before", compared->before, "Generation")
+    add_number<Generation>(diff_command, "before", compared->before, "Generation", {.least = 0})
         ->required()
         ->type_name("GEN");
-    diff_command->add_option("after", compared->after, "Generation")->required()->type_name("GEN");
+    add_number<Generation>(diff_command, "after", compared->after, "Generation", {.least = 0})
+        ->required()
+        ->type_name("GEN");
     diff_command->add_option("-d,--dimension", compared->dimension, "Only this one")
         ->type_name("DIMENSION");
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace strata::bench {
 
@@ -14,6 +15,13 @@ inline std::int64_t now_ns() noexcept {
         .count();
 }
 
+/// CPU time of the calling thread: what remains of a measurement when others want the CPU too.
+inline std::int64_t thread_ns() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 /// Nanoseconds since construction.
 class Stopwatch {
 public:
@@ -22,6 +30,16 @@ public:
 
 private:
     std::int64_t start_ = now_ns();
+};
+
+/// The same of the thread's CPU time. For work that never sleeps.
+class CpuStopwatch {
+public:
+    std::int64_t ns() const noexcept { return thread_ns() - start_; }
+    double seconds() const noexcept { return static_cast<double>(ns()) / 1e9; }
+
+private:
+    std::int64_t start_ = thread_ns();
 };
 
 }  // namespace strata::bench

@@ -53,6 +53,7 @@ double cpu_seconds() noexcept {
 Crew::Crew(std::size_t count, std::function<void(Member&)> body)
     : memory_(sizeof(Shared) + 64 + count * sizeof(Slot)) {
     std::fflush(nullptr);
+    shared().missing.store(static_cast<std::uint32_t>(count));
     for (std::size_t i = 0; i < count; ++i) {
         const pid_t parent = getpid();
         const pid_t pid = fork();
@@ -105,6 +106,16 @@ void Crew::Member::ready_to_start() {
     crew_.shared().ready.fetch_add(1);
     while (crew_.shared().go.load() == 0) {
         futex_wait(crew_.shared().go, 0);
+    }
+}
+
+void Crew::Member::wait_for_all() {
+    std::atomic<std::uint32_t>& missing = crew_.shared().missing;
+    if (missing.fetch_sub(1) == 1) {
+        futex_wake(missing);
+    }
+    for (std::uint32_t seen = missing.load(); seen > 0; seen = missing.load()) {
+        futex_wait(missing, seen);
     }
 }
 

@@ -42,6 +42,8 @@ public:
         /// Blocks (asleep) until everybody is ready and `start` was called.
         void ready_to_start();
         bool stopped() const noexcept;
+        /// Blocks (asleep) until every member has come here. Once.
+        void wait_for_all();
         /// A number for the parent.
         void report(std::size_t slot, double value) noexcept;
 
@@ -77,6 +79,7 @@ private:
         std::atomic<std::uint32_t> ready;
         std::atomic<std::uint32_t> go;
         std::atomic<std::uint32_t> stop;
+        std::atomic<std::uint32_t> missing;  // of wait_for_all
     };
     Shared& shared() const noexcept { return *static_cast<Shared*>(memory_.data()); }
     Slot& slot(std::size_t member) const noexcept;

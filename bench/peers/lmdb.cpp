@@ -206,16 +206,30 @@ std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path& directo
         std::make_unique<ReadTransaction>(environment, closed_at_end(environment)));
 }
 
-std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path& directory) {
-    MDB_env* const environment =
-        open_environment(directory, MDB_NOSYNC | MDB_WRITEMAP | MDB_NORDAHEAD);
+namespace {
+
+std::function<std::unique_ptr<Writer>()> writers(const std::filesystem::path& directory,
+                                                 unsigned flags) {
+    MDB_env* const environment = open_environment(directory, flags | MDB_NORDAHEAD);
     std::shared_ptr<void> keep = closed_at_end(environment);
     MDB_txn* transaction = nullptr;
     MDB_dbi table = 0;
     check(mdb_txn_begin(environment, nullptr, 0, &transaction), "mdb_txn_begin");
     check(mdb_dbi_open(transaction, nullptr, 0, &table), "mdb_dbi_open");
     check(mdb_txn_commit(transaction), "mdb_txn_commit");
-    return std::make_unique<LmdbWriter>(environment, table, std::move(keep));
+    return [environment, table, keep] {
+        return std::make_unique<LmdbWriter>(environment, table, keep);
+    };
+}
+
+}  // namespace
+
+std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path& directory) {
+    return writers(directory, MDB_NOSYNC | MDB_WRITEMAP)();
+}
+
+std::function<std::unique_ptr<Writer>()> lmdb_durable(const std::filesystem::path& directory) {
+    return writers(directory, 0);
 }
 
 std::string lmdb_version() { return mdb_version(nullptr, nullptr, nullptr); }
@@ -244,6 +258,9 @@ std::uint64_t LmdbStore::scan(std::uint64_t (*)(const std::byte*) noexcept) {
 std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path&) { throw NotRun(absent); }
 std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path&) { throw NotRun(absent); }
 std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path&) { throw NotRun(absent); }
+std::function<std::unique_ptr<Writer>()> lmdb_durable(const std::filesystem::path&) {
+    throw NotRun(absent);
+}
 std::string lmdb_version() { return absent; }
 
 }  // namespace strata::bench

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,11 @@ std::unique_ptr<Reader> lmdb_attach_reader(const std::filesystem::path& director
 /// renew and reset once per call of sum().
 std::unique_ptr<Reader> lmdb_request_reader(const std::filesystem::path& directory);
 std::unique_ptr<Writer> lmdb_attach_writer(const std::filesystem::path& directory);
+
+/// A store that is there, opened so that each commit is durable when it returns, as LMDB does by
+/// itself: pages written and flushed, then the page that names them. A writer a thread; they take
+/// turns.
+std::function<std::unique_ptr<Writer>()> lmdb_durable(const std::filesystem::path& directory);
 
 std::string lmdb_version();
 

@@ -52,7 +52,7 @@ public:
           waiting_(waiting),
           span_(span),
           seen_(consumer_.generation()) {
-        consumer_.snapshot().get(message_id);  // the first touch maps the region
+        (void)consumer_.snapshot().get(message_id);  // the first touch maps the region
     }
     std::int64_t next() override {
         using namespace std::chrono_literals;

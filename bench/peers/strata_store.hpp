@@ -55,7 +55,7 @@ std::unique_ptr<Reader> strata_held_reader(Consumer& consumer);
 std::unique_ptr<Reader> strata_batched_reader(Consumer& consumer, std::size_t batch);
 /// The same with the numbers of one dimension instead of ids.
 std::unique_ptr<Reader> strata_numbers_reader(Consumer& consumer, std::size_t batch);
-/// Take a snapshot, find one layer, let go.
+/// Take a snapshot, find one layer, release it.
 std::unique_ptr<Reader> strata_renewed_reader(Consumer& consumer);
 /// One batch, used again and again.
 std::unique_ptr<Writer> strata_writer(Producer& producer);

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steady overwriting with payloads of changing sizes: what it does to memory and to the time of a
-// commit, with nobody reading and beside a reader that holds one snapshot.
+// commit, with nobody reading, beside a reader that holds one snapshot, and beside one that pins
+// 10,000 epochs.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "bench/harness/clock.hpp"
 #include "bench/peers/lmdb.hpp"
 #include "bench/peers/strata_store.hpp"
 #include "bench/rows/groups.hpp"
+#include "ipc/lock_table.hpp"
+#include "ipc/os.hpp"
 
 namespace strata::bench {
 
@@ -15,9 +21,10 @@ constexpr Dataset dataset{10'000, 64};
 constexpr std::size_t largest_payload = 1024;
 
 /// ns per commit of one layer of 64 to 1024 bytes.
+template <class Watch = Stopwatch>
 double churn(Writer& writer, std::uint64_t& serial, std::uint64_t commits) {
     std::vector<std::byte> payload(largest_payload);
-    const Stopwatch watch;
+    const Watch watch;
     for (std::uint64_t i = 0; i < commits; ++i) {
         const std::uint64_t random = mix(++serial);
         const std::span<std::byte> part(payload.data(), 64 + random % (largest_payload - 63));
@@ -119,6 +126,55 @@ void beside_a_reader(Context& context, const std::string& name) {
     context.finish(std::move(slowdown));
 }
 
+constexpr std::size_t many_pins = 10'000;
+
+/// Locks that say "I still read epoch E", each of another epoch, as a process without privileges
+/// may take them; held until it is closed.
+class ManyPins {
+public:
+    ManyPins(StrataStore& store, Writer& writer, std::uint64_t& serial)
+        : control_(
+              ::open((store.producer().path() / "control.mmap").c_str(), O_RDONLY | O_CLOEXEC)) {
+        for (std::size_t i = 0; i < many_pins; ++i) {
+            churn(writer, serial, 1);
+            store.producer().reclaim();
+        }
+        const std::uint64_t epoch = store.producer().stats().epoch;
+        for (std::size_t i = 1; i <= many_pins; ++i) {
+            if (ipc::lock_pin(control_, epoch - i, ::getpid()) != 0) {
+                throw NotRun("the kernel gives no more locks");
+            }
+        }
+    }
+
+private:
+    ipc::FileDescriptor control_;
+};
+
+void beside_many_pins(Context& context, const std::string& name) {
+    const std::uint64_t commits = context.quick() ? 20'000 : 100'000;
+    Row row{.name = name,
+            .title = "processor time that a commit takes more while one process pins " +
+                     std::to_string(many_pins) + " epochs",
+            .unit = "us"};
+    row.at_most(20, "strata");
+    std::vector<Entrant> entrants;
+    entrants.push_back({"strata", Role::strata, [&] {
+                            const ScratchDirectory scratch(context, "churn");
+                            StrataStore store(scratch.path(), dataset,
+                                              {.memory_limit = 1_GiB, .random_keys = false});
+                            const auto writer = strata_writer(store.producer());
+                            std::uint64_t serial = 0;
+                            churn(*writer, serial, commits / 4);
+                            const double before_ns = churn<CpuStopwatch>(*writer, serial, commits);
+                            const ManyPins pins(store, *writer, serial);
+                            const double during_ns = churn<CpuStopwatch>(*writer, serial, commits);
+                            return (during_ns - before_ns) / 1e3;
+                        }});
+    run_rounds(context, row, entrants);
+    context.finish(std::move(row));
+}
+
 }  // namespace
 
 void run_churn(Context& context) {
@@ -127,6 +183,9 @@ void run_churn(Context& context) {
     }
     if (context.wants("churn/held")) {
         beside_a_reader(context, "churn/held");
+    }
+    if (context.wants("churn/pins")) {
+        beside_many_pins(context, "churn/pins");
     }
 }
 

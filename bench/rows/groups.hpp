@@ -9,8 +9,11 @@
 namespace strata::bench {
 
 void run_reads(Context& context);
+void run_shapes(Context& context);
 void run_snapshots(Context& context);
 void run_commits(Context& context);
+void run_durable(Context& context);
+void run_volumes(Context& context);
 void run_attach(Context& context);
 void run_restart(Context& context);
 void run_index_memory(Context& context);
@@ -20,8 +23,15 @@ void run_scan(Context& context);
 void run_churn(Context& context);
 void run_kill(Context& context);
 void run_waiters(Context& context);
+void run_consumer_memory(Context& context);
+void run_retention(Context& context);
 void run_ycsb(Context& context);
 void run_growth(Context& context);
+void run_mapped(Context& context);
+// Parts of others.
+void run_shaped_changes(Context& context);
+void run_mapped_reads(Context& context);
+void run_mapped_cold(Context& context);
 
 struct Group {
     const char* name;

@@ -59,7 +59,7 @@ Entrant in_fresh_processes(std::string name, Role role, int before, std::functio
 
 std::filesystem::path region_file(const std::filesystem::path& base) {
     for (const auto& entry : std::filesystem::directory_iterator(base / StrataStore::name)) {
-        if (entry.path().filename().string().starts_with("region-1-")) {
+        if (entry.path().filename().string().starts_with("region-")) {
             return entry.path();
         }
     }

@@ -47,7 +47,7 @@ inline double time_chain(const std::string& who, Reader& reader, std::uint64_t l
 }
 
 /// An entrant from a Reader that is made at the first round (so that what it throws counts as not
-/// run). A round that does not count comes first: caches, page tables, noted places.
+/// run). A round that does not count comes first: caches, page tables, the look-up cache.
 inline Entrant sums_entrant(const Context& context, std::string who, Role role,
                             std::function<std::unique_ptr<Reader>()> make, const KeyStream& keys) {
     struct State {

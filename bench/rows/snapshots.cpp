@@ -16,7 +16,7 @@ void with_find(Context& context, const std::string& name, const Dataset& dataset
     StrataStore store(scratch.path(), dataset);
     std::unique_ptr<LmdbStore> lmdb;
     const KeyStream keys(dataset.layers, Distribution::uniform);
-    Row row{.name = name, .title = "take a snapshot, find one layer, let go", .unit = "ns"};
+    Row row{.name = name, .title = "take a snapshot, find one layer, release it", .unit = "ns"};
     row.at_least(12, "LMDB renewed", "strata snapshot+find+drop");
     std::vector<Entrant> entrants;
     entrants.push_back(sums_entrant(
@@ -48,7 +48,7 @@ void alone(Context& context, const std::string& name) {
     StrataStore store(scratch.path(), {280, 256});
     std::atomic<std::uint64_t> counter{0};
     Row row{.name = name,
-            .title = "take a snapshot and let go, nothing published meanwhile",
+            .title = "take a snapshot and release it, nothing published meanwhile",
             .unit = "ns"};
     row.at_most(3, "strata snapshot+drop", "atomic increment");
     const double seconds = context.round_seconds();

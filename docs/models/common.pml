@@ -5,6 +5,7 @@
  * A model defines before including this file:
  *   NB    number of blocks          NPIN  number of lock slots (one read lock each)
  *   EMAX  last epoch (at most 6)    GMAX  last generation
+ *   FORGET(block), if freeing a block takes more than is done here
  *
  * What a block holds is one number, the generation that wrote it. Freeing a block sets it to 0 at
  * once: from then on the allocator may reuse it and trim() may punch it out. A root record also names
@@ -58,6 +59,9 @@ inline retire(block, now) {
 
 /* Inside d_step only. */
 inline free(block) {
+#ifdef FORGET
+    FORGET(block); /* what else the model knows of it */
+#endif
     state[block] = FREE;
     content[block] = 0;
     data_of[block] = 0;

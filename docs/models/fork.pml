@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fork: a consumer with two views forks; parent and child go on reading and letting go in any order.
+ * Fork: a consumer with two views forks; parent and child go on reading and releasing in any order.
  *
  * Kernel: a lock belongs to an open file description and lasts until it is dropped through any
  * descriptor of that description, or until the last of these is closed. Description 0 is the
@@ -18,20 +18,30 @@
  *   RELOCK_GAP          the child drops the byte with the parent's name before it locks its own
  *   CHILD_KEEPS_OLD     the child closes the fresh description and unlocks through the parent's
  *   UNLOCK_SHARED       in the fallback the processes unlock as if they were alone
+ *   LEAVE_FIRST         the shared description is left before the locks stand on the own one
+ *   ONE_LOCK_TAKEN_ALONG only the newer view's epoch is locked on it
+ *   SHARED_FOR_GOOD     the own description is used, but nothing is ever unlocked on it either
  */
 #define NB 3
 #define EMAX 3
 #ifndef GMAX
 #define GMAX 4
 #endif
-#define NPIN (3 * EMAX)
+#define NPIN (5 * EMAX)
 #include "common.pml"
 
 #define AT(place, e) ((place) * EMAX + (e) - 1)
-#define LOCKED(e) (pin[AT(0, e)] || pin[AT(1, e)] || pin[AT(2, e)])
+#define LOCKED(e) (pin[AT(0, e)] || pin[AT(1, e)] || pin[AT(2, e)] || pin[AT(3, e)] || pin[AT(4, e)])
+/* the first of the places of a description */
+#define FIRST(d) ((d) == 0 -> 0 : ((d) == 1 -> EMAX : ((d) + 1) * EMAX))
+#ifdef SHARED_FOR_GOOD
+#define SHARED(place) shared
+#else
+#define SHARED(place) (shared && (place) == 0)
+#endif
 
-byte users[2];   /* processes that have the description open */
-bit shared;      /* fallback: description 0 is shared for good */
+byte users[4];   /* processes that have the description open */
+bit shared;      /* fallback: description 0 is shared */
 byte epoch_p = 1;
 
 proctype producer() {
@@ -78,7 +88,7 @@ inline take_view(place, e, r, want) {
             :: epoch == e -> mine = 0; break
             :: else ->
                 if
-                :: mine && !shared -> pin[AT(place, e)] = 0
+                :: mine && !SHARED(place) -> pin[AT(place, e)] = 0
                 :: else
                 fi;
                 e = 0; r = 0; want = 0; mine = 0
@@ -97,7 +107,7 @@ inline drop_view(place, e, r, want, other) {
 #ifdef UNLOCK_SHARED
             :: e != other -> pin[AT(place, e)] = 0
 #else
-            :: e != other && !shared -> pin[AT(place, e)] = 0
+            :: e != other && !SHARED(place) -> pin[AT(place, e)] = 0
 #endif
             :: else
             fi;
@@ -113,9 +123,54 @@ inline close_description(d) {
         users[d]--;
         if
         :: users[d] == 0 ->
-            i = d * EMAX;
+            i = FIRST(d);
             do
-            :: i < (d == 0 -> EMAX : 3 * EMAX) -> pin[i] = 0; i++
+            :: i < FIRST(d + 1) -> pin[i] = 0; i++
+            :: else -> break
+            od;
+            i = 0
+        :: else
+        fi
+    }
+}
+
+/* In the fallback: if there is a description of its own to be had now, the process goes over to it; e0, e1
+ * are the epochs that its views need. */
+inline separate(place, d, e0, e1) {
+    if
+    :: shared && place == 0 ->
+        users[d] = 1;
+#ifdef LEAVE_FIRST
+        close_description(0);
+#endif
+#ifndef ONE_LOCK_TAKEN_ALONG
+        if :: e0 -> pin[AT(d + 1, e0)] = 1 :: else fi;
+#endif
+        if :: e1 -> pin[AT(d + 1, e1)] = 1 :: else fi;
+#ifndef LEAVE_FIRST
+        close_description(0);
+#endif
+        place = d + 1
+    :: skip
+    fi
+}
+
+/* the same when no view is left */
+inline separate_unpinned(place, d) {
+    if
+    :: shared && place == 0 -> users[d] = 1; close_description(0); place = d + 1
+    :: skip
+    fi
+}
+
+/* the process has dropped all its views */
+inline check_unpinned(place) {
+    d_step {
+        if
+        :: place >= 3 ->
+            i = place * EMAX;
+            do
+            :: i < (place + 1) * EMAX -> assert(!pin[i]); i++
             :: else -> break
             od;
             i = 0
@@ -148,20 +203,24 @@ proctype child(byte e0, r0, want0, e1, r1, want1, fresh) {
 #endif
     :: else
     fi;
+    separate(place, 3, e0, e1);
     if
     :: skip -> drop_view(place, e0, r0, want0, e1); drop_view(place, e1, r1, want1, e0)
     :: skip -> drop_view(place, e1, r1, want1, e0); drop_view(place, e0, r0, want0, e1)
     fi;
+    separate_unpinned(place, 3);
     take_view(place, e0, r0, want0);
     drop_view(place, e0, r0, want0, e1);
+    check_unpinned(place);
     if
     :: place == 0 -> close_description(0)
+    :: place == 4 -> close_description(3)
     :: else -> close_description(1)
     fi
 }
 
 proctype parent() {
-    byte e0, r0, want0, e1, r1, want1, i;
+    byte e0, r0, want0, e1, r1, want1, i, place;
     bit mine, fresh, idle;
     take_view(0, e0, r0, want0);
     if
@@ -200,13 +259,19 @@ proctype parent() {
     :: fresh -> close_description(1)
     :: else
     fi;
+    separate(place, 2, e0, e1);
     if
-    :: skip -> drop_view(0, e0, r0, want0, e1); drop_view(0, e1, r1, want1, e0)
-    :: skip -> drop_view(0, e1, r1, want1, e0); drop_view(0, e0, r0, want0, e1)
+    :: skip -> drop_view(place, e0, r0, want0, e1); drop_view(place, e1, r1, want1, e0)
+    :: skip -> drop_view(place, e1, r1, want1, e0); drop_view(place, e0, r0, want0, e1)
     fi;
-    take_view(0, e0, r0, want0);
-    drop_view(0, e0, r0, want0, e1);
-    close_description(0)
+    separate_unpinned(place, 2);
+    take_view(place, e0, r0, want0);
+    drop_view(place, e0, r0, want0, e1);
+    check_unpinned(place);
+    if
+    :: place == 0 -> close_description(0)
+    :: else -> close_description(2)
+    fi
 }
 
 init {

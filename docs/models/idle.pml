@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Inside one consumer: who closes a view, and when. One thread takes and drops snapshots through its
- * hold cell (two plain stores) and may copy them, one through the view's count; the keeper lets go of a pin that nobody uses
+ * hazard slot (two plain stores) and may copy them, one through the view's count; the keeper releases a pin that nobody uses
  * when the producer has moved the epoch on. Views of one epoch share a pin.
  *
- * Memory: stores to the hold cell and the nudge go through the writing thread's store buffer and drain at any
+ * Memory: stores to the hazard slot and the nudge go through the writing thread's store buffer and drain at any
  * later moment; heavy_barrier() (membarrier) returns when all buffers were empty once. Atomic
  * read-modify-write steps and releasing the mutex drain the own buffer.
  *
@@ -12,17 +12,27 @@
  * just made current is not retired; and once no snapshot lives and the keeper sleeps, no epoch but
  * the newest is pinned. (The last breaks if a wake-up or a nudge gets lost.)
  *
+ * REFUSED: the kernel may refuse the barrier from the start, or at any time and from then on (C23). The closer
+ * that is refused marks the current view and the slot as fenced and waits until what was under way has drained;
+ * whoever finds a mark drains the own buffer before the look that matters.
+ *
  * Mutants (must be rejected):
- *   NO_BARRIER           the closer looks at the hold cells without a barrier
+ *   NO_BARRIER           the closer looks at the hazard slots without a barrier
  *   NO_SECOND_BARRIER    it looks again after the nudge without a barrier
- *   LOOK_BEFORE_FLAG     it looks at the hold cells, then flags the view
+ *   LOOK_BEFORE_FLAG     it looks at the hazard slots, then flags the view
  *   NO_NUDGE             a closer that gives way does not tell the holder
  *   FLAGS_IGNORED        the fast path compares generations only
  *   KEEPER_LOADS_LATE    the keeper sleeps on an epoch that it loaded after looking at the views
  *   LAST_USER_LEAVES     who drops the last count of a retired view does not come back to close it
  *   RETIRE_SELF          a closed current view is opened again as the new one, then retired as the old
- *   NO_RECOUNT           the closer does not look at the counts again after the hold cells
+ *   NO_RECOUNT           the closer does not look at the counts again after the hazard slots
  *   UNCOUNTED_PIN        the lock is dropped with one view although another one shares the pin
+ * and with REFUSED:
+ *   NO_GRACE             the closer does not wait for what was under way
+ *   GRACE_FIRST          it waits, then marks
+ *   TAKER_UNFENCED       who finds a view marked looks again without a fence
+ *   DROPPER_UNFENCED     who finds the slot marked looks for a nudge without a fence
+ *   NEW_VIEW_UNMARKED    a view that is opened afterwards is not marked
  */
 #define NB 3
 #define EMAX 3
@@ -30,7 +40,7 @@
 #define GMAX 2
 #endif
 #ifndef HOLDS
-#define HOLDS 1 /* snapshots taken through the hold cell */
+#define HOLDS 1 /* snapshots taken through the hazard slot */
 #endif
 #ifndef COUNTS
 #define COUNTS 1 /* snapshots taken through the count */
@@ -53,8 +63,11 @@ byte view_epoch[NV];
 byte view_root[NV];
 byte view_generation[NV];
 byte uses[EMAX + 1];     /* by epoch */
+bit fenced[NV];          /* the view's mark ... */
+bit slot_fenced;         /* ... and the slot's */
+bit refused;             /* the session knows that there is no barrier */
 bit mutex;
-byte held = NOTHING;     /* the hold cell */
+byte held = NOTHING;     /* the hazard slot */
 bit nudge;
 chan buffer = [2] of { byte };    /* stores to `held` under way */
 bit asleep;              /* the keeper, in FUTEX_WAIT on the epoch */
@@ -122,6 +135,35 @@ inline unpin(e) {
 
 /* Closes retired views that nobody holds. A thread that has the mutex calls it: a process of its own so
  * that the model has these steps only once. */
+/* a closer's barrier */
+inline heavy_barrier() {
+#ifdef REFUSED
+    if
+    :: !refused -> empty(buffer)
+    :: !refused ->
+#ifdef GRACE_FIRST
+        empty(buffer);
+#endif
+        atomic {
+            refused = 1;
+            if
+            :: !closed[current] && !retired[current] -> fenced[current] = 1
+            :: else
+            fi
+        };
+        slot_fenced = 1;
+#if !defined(NO_GRACE) && !defined(GRACE_FIRST)
+        empty(buffer)
+#else
+        skip
+#endif
+    :: else /* its own fence */
+    fi
+#else
+    empty(buffer)
+#endif
+}
+
 chan call = [0] of { bit };
 chan done = [0] of { bit };
 
@@ -148,7 +190,7 @@ end: do
         if
         :: flagged ->
 #if !defined(NO_BARRIER) && !defined(LOOK_BEFORE_FLAG)
-            empty(buffer);
+            heavy_barrier();
 #endif
 #ifndef LOOK_BEFORE_FLAG
             seen_held = held;
@@ -159,7 +201,7 @@ end: do
                 nudge = 1;
 #endif
 #ifndef NO_SECOND_BARRIER
-                empty(buffer);
+                heavy_barrier();
 #endif
                 seen_held = held
             :: else
@@ -208,16 +250,27 @@ inline settle(drained) {
     atomic { done?_ -> mutex = 0 }
 }
 
-/* lets go of the hold cell */
+/* releases the hazard slot */
 inline withdraw() {
     buffer!NOTHING;
+#ifdef REFUSED
+    if
+    :: slot_fenced ->
+#ifndef DROPPER_UNFENCED
+        empty(buffer)
+#else
+        skip
+#endif
+    :: !slot_fenced
+    fi;
+#endif
     if
     :: nudge -> settle(len(buffer) == 0)
     :: else
     fi
 }
 
-/* lets go of a count */
+/* releases a count */
 inline drop_counted(v) {
     atomic {
 #ifndef LAST_USER_LEAVES
@@ -261,6 +314,11 @@ again:
         moved = (view_epoch[c] != e);
         view_epoch[v] = e; view_root[v] = r; view_generation[v] = want;
         e = 0; r = 0; want = 0;
+#ifdef NEW_VIEW_UNMARKED
+        fenced[v] = 0;
+#else
+        fenced[v] = refused;
+#endif
         closed[v] = 0; refs[v]++ /* one step: fetch_add(1 - closed) */
     };
     atomic {
@@ -293,10 +351,10 @@ inline use(v) {
     }
 }
 
-/* takes through its hold cell */
+/* takes through its hazard slot */
 proctype holder(byte takes) {
     byte v, c, e, r, want;
-    bit fast, moved, last;
+    bit fast, moved, last, marked;
     do
     :: takes == 0 -> break
     :: else ->
@@ -304,6 +362,17 @@ proctype holder(byte takes) {
         buffer!v;
 #ifdef FLAGS_IGNORED
         fast = 1;
+#elif defined(REFUSED)
+        atomic { fast = (!closed[v] && !retired[v]); marked = fenced[v] };
+        if
+        :: fast && marked ->
+#ifndef TAKER_UNFENCED
+            empty(buffer);
+#endif
+            fast = (!closed[v] && !retired[v])
+        :: else
+        fi;
+        marked = 0;
 #else
         fast = (!closed[v] && !retired[v]);
 #endif
@@ -316,14 +385,14 @@ proctype holder(byte takes) {
         withdraw();
         atomic { mutex == 0 && len(buffer) == 0 -> mutex = 1 };
         newest_view();
-        /* the hold moves from the count to the cell */
+        /* the hold moves from the count to the slot */
         buffer!v;
         atomic { empty(buffer) -> refs[v]--; mutex = 0 };
 hold:
         use(v);
         if
         :: withdraw()
-        :: /* copied: the copy is counted, and outlives the snapshot in the cell */
+        :: /* copied: the copy is counted, and outlives the snapshot in the slot */
             atomic { empty(buffer) -> refs[v]++ };
             withdraw();
             use(v);
@@ -391,6 +460,12 @@ init {
         content[0] = 1; state[0] = LIVE; birth[0] = 1;
         closed[0] = 1; closed[1] = 1; closed[2] = 1;
         spare[0] = 1; spare[1] = 1; spare[2] = 1;
+#ifdef REFUSED
+        if
+        :: skip
+        :: refused = 1; slot_fenced = 1 /* from the start */
+        fi;
+#endif
         run producer();
         run drain();
         run close_unheld();

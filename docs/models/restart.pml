@@ -1,54 +1,127 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Restart: the producer dies between any two of its steps, twice; each successor knows only what stands in
+ * Restart: the producer dies between any two of its steps, once or twice; each successor knows only what stands in
  * shared memory. Two consumers go on reading all the time.
  *
  * What dies with a producer: its books (state, birth, tag), its locks. What stays: the shared words
- * and all blocks; stores that it had made become visible before the kernel drops its locks.
+ * and all blocks; stores that it had made become visible before the kernel drops its locks. A successor ends
+ * the epoch, asks who pins one that is over, and walks the roots that such a reader can have: from the one
+ * with which the epoch closed back to the one that was current when it began. All else is free at once.
  *
  * Mutants (must be rejected):
- *   REUSE_AT_ONCE      what the root does not reach is free at once
+ *   REUSE_AT_ONCE      what the root does not reach is free at once, whoever reads
+ *   CLOSING_ROOT_ONLY  only the root with which a pinned epoch closed is walked
+ *   FIRST_HOLDER_ONLY  what two pinned epochs reach is held for the first alone
  *   LIVE_BIRTH_NOW     blocks found live are entered with the current epoch as their birth
- *   LOST_BIRTH_NOW     unreachable blocks are retired with the current epoch as their birth
- *   TAG_LOW            unreachable blocks are retired with a tag one too small
+ *   LOOK_FIRST         the successor asks for pins before it ends the epoch
  *   EPOCH_RESET        the clock starts at 1 again
  *   NO_REPAIR          a generation word that lags behind the root is left so
  */
 #define NB 5
 #define NPIN 2
-#define EMAX 3
 #define GMAX 3
+#ifndef CRASHES
+#define CRASHES 1
+#endif
+#ifndef RECLAIMS
+#define RECLAIMS 2
+#endif
+#define EMAX (1 + RECLAIMS + CRASHES)
+#define FORGET(block) previous[block] = 0; published_in[block] = 0
 #include "common.pml"
 
-#define CRASHES 2
+byte generation = 1;            /* shared */
+byte previous[NB];              /* shared; root records: the root before it ... */
+byte published_in[NB];          /* ... and the epoch in which it was published */
+byte closing[EMAX + 1];         /* shared: the root with which an epoch ended, plus 1; 0: none */
+byte reclaims;                  /* so far, of all producers */
+bit dying;                      /* kill -9 */
+bit taken_over = 1;             /* the present producer has finished its takeover */
+byte epoch_p;                   /* private: the producer's value of `epoch` */
 
-byte generation = 1; /* shared */
-byte extent = 2;     /* shared: size of the file in blocks; it grows when a block beyond is taken */
-bit dying;           /* kill -9 */
-bit taken_over = 1;  /* the present producer has finished its takeover */
-byte epoch_p;        /* private: the producer's value of `epoch` */
+#define PINNED(i) (pin[i] && pin[i] <= limit)
 
-#ifdef LIVE_BIRTH_NOW
-#define LIVE_BIRTH epoch_p
-#else
-#define LIVE_BIRTH 0
-#endif
-#ifdef LOST_BIRTH_NOW
-#define LOST_BIRTH epoch_p
-#else
-#define LOST_BIRTH 0
-#endif
-#ifdef TAG_LOW
-#define LOST_TAG (epoch_p - 1)
-#else
-#define LOST_TAG epoch_p
-#endif
+/* Who pins an epoch that is over: sets `limit` and `pinned`. */
+inline end_epoch() {
+    closing[epoch_p] = root + 1;
+    atomic { limit = epoch_p; epoch_p++; epoch = epoch_p }
+}
 
-inline take(block) {
+inline look() {
+    d_step { conflict = PINNED(0) || PINNED(1); barred = (conflict -> 0 : limit) };
+    if
+    :: conflict ->
+        p = 1;
+        do
+        :: d_step { p <= limit ->
+                pinned = pinned | ((pin[0] == p || pin[1] == p) -> (1 << p) : 0);
+                p++ }
+        :: p > limit -> p = 0; break
+        od
+    :: else -> barred = 0
+    fi;
+    conflict = 0;
     d_step {
-        stamp(block, epoch_p);
-        extent = (block >= extent -> block + 1 : extent)
+        p = 1;
+        do
+        :: p <= limit && !(pinned & (1 << p)) -> closing[p] = 0; p++
+        :: p <= limit && (pinned & (1 << p)) -> p++
+        :: p > limit -> break
+        od;
+        p = 0
     }
+}
+
+/* Inside d_step only. */
+inline hold(block, now) {
+    if
+    :: state[block] == LIVE
+    :: state[block] == LIMBO ->
+#ifndef FIRST_HOLDER_ONLY
+        tag[block] = now
+#endif
+    :: else -> state[block] = LIMBO; birth[block] = now; tag[block] = now
+    fi
+}
+
+#define WHOLE(r) (content[r] != 0 && content[data_of[r]] == data_content[r])
+
+/* What readers that pin epoch p can have. A lock that came too late, and goes again, may be on an epoch
+ * whose roots are gone. Inside d_step only. */
+inline walk_roots() {
+    b = (closing[p] != 0 -> closing[p] - 1 : NB);
+    do
+    :: b == NB -> break
+    :: b < NB && !WHOLE(b) -> break
+    :: b < NB && WHOLE(b) ->
+        hold(b, p);
+        hold(data_of[b], p);
+        if
+        :: published_in[b] < p || content[b] == 1 -> break
+        :: else ->
+#ifdef CLOSING_ROOT_ONLY
+            break
+#else
+            b = (content[previous[b]] == content[b] - 1 -> previous[b] : NB)
+#endif
+        fi
+    od
+}
+
+#define HAS(p, block) \
+    ((pinned & (1 << p)) && closing[p] && content[closing[p] - 1] >= content[block])
+
+/* The oldest pinned epoch whose closing root may have `block`, which is live. Inside d_step only. */
+inline live_birth(block) {
+    birth[block] = epoch_p;
+#ifndef LIVE_BIRTH_NOW
+    p = 1;
+    do
+    :: p <= limit && !HAS(p, block) -> p++
+    :: p <= limit && HAS(p, block) -> birth[block] = p; break
+    :: p > limit -> break
+    od
+#endif
 }
 
 inline recover() {
@@ -59,26 +132,41 @@ inline recover() {
 #endif
         epoch_p = epoch;
         generation_p = content[root];
-        b = 0;
-        do
-        :: b < NB ->
-            if
-            :: b >= extent -> free(b) /* never used */
-            :: b < extent && (b == root || b == data_of[root]) ->
-                state[b] = LIVE; birth[b] = LIVE_BIRTH; tag[b] = 0
-            :: b < extent && b != root && b != data_of[root] ->
-#ifdef REUSE_AT_ONCE
-                free(b)
-#else
-                state[b] = LIMBO; birth[b] = LOST_BIRTH; tag[b] = LOST_TAG
-#endif
-            fi;
-            b++
-        :: else -> break
-        od;
         b = 0; new_root = 0; new_data = 0; old_root = 0; old_data = 0; limit = 0; pinned = 0;
         p = 0; conflict = 0
-    }
+    };
+#ifdef LOOK_FIRST
+    limit = epoch_p;
+    look();
+    end_epoch();
+#else
+    end_epoch();
+    look();
+#endif
+    d_step {
+        b = 0;
+        do
+        :: b < NB -> state[b] = (b == root || b == data_of[root] -> LIVE : FREE); b++
+        :: else -> break
+        od;
+#ifndef REUSE_AT_ONCE
+        p = 1;
+        do
+        :: p <= limit && (pinned & (1 << p)) -> walk_roots(); p++
+        :: p <= limit && !(pinned & (1 << p)) -> p++
+        :: p > limit -> break
+        od;
+#endif
+        live_birth(data_of[root]);
+        live_birth(root);
+        b = 0;
+        do
+        :: b < NB && state[b] == FREE -> free(b); b++
+        :: b < NB && state[b] != FREE -> b++
+        :: b >= NB -> break
+        od;
+        b = 0; limit = 0; pinned = 0; p = 0
+    };
 #ifndef NO_REPAIR
     if
     :: generation != generation_p -> generation = generation_p
@@ -94,14 +182,14 @@ inline commit() {
         old_data = data_of[root];
         d_step { take_block(new_data) }
         if
-        :: new_data < NB -> take(new_data)
+        :: new_data < NB -> d_step { stamp(new_data, epoch_p) }
         :: new_data = old_data
         fi
     };
     atomic {
         d_step { take_block(new_root) }
         if
-        :: new_root < NB -> take(new_root)
+        :: new_root < NB -> d_step { stamp(new_root, epoch_p) }
         :: else ->
             if
             :: new_data != old_data -> d_step { free(new_data) }
@@ -118,6 +206,8 @@ inline commit() {
         d_step {
             generation_p++;
             content[new_root] = generation_p;
+            previous[new_root] = old_root;
+            published_in[new_root] = epoch_p;
             data_of[new_root] = new_data;
             data_content[new_root] = content[new_data]
         };
@@ -135,23 +225,10 @@ inline commit() {
     d_step { old_root = 0; old_data = 0; new_root = 0; new_data = 0 }
 }
 
-#define PINNED(i) (pin[i] && pin[i] <= limit)
-
 inline reclaim() {
-    atomic { limit = epoch_p; epoch_p++; epoch = epoch_p };
-    d_step { conflict = PINNED(0) || PINNED(1); barred = (conflict -> 0 : limit) };
-    if
-    :: conflict ->
-        p = 1;
-        do
-        :: d_step { p <= limit ->
-                pinned = pinned | ((pin[0] == p || pin[1] == p) -> (1 << p) : 0);
-                p++ }
-        :: p > limit -> p = 0; break
-        od
-    :: else -> barred = 0
-    fi;
-    d_step { free_unpinned(limit, pinned, b); limit = 0; pinned = 0; conflict = 0 }
+    end_epoch();
+    look();
+    d_step { free_unpinned(limit, pinned, b); limit = 0; pinned = 0 }
 }
 
 proctype producer() {
@@ -166,7 +243,7 @@ alive:
         fi;
         do
         :: generation_p < GMAX -> commit()
-        :: epoch_p < EMAX -> reclaim()
+        :: reclaims < RECLAIMS -> reclaims++; reclaim()
         :: else -> break
         od
     } unless { dying };
@@ -218,7 +295,7 @@ init {
     atomic {
         content[0] = 1; state[0] = LIVE; birth[0] = 1;
         content[1] = 1; state[1] = LIVE; birth[1] = 1;
-        data_of[0] = 1; data_content[0] = 1;
+        data_of[0] = 1; data_content[0] = 1; published_in[0] = 1;
         run producer();
         run killer();
         run consumer(0, 1);

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Verifies the models and checks that Spin rejects every mutant of them.
-#   run.sh [MODEL...]                all, or some of: publish threads restart fork history idle wake
+#   run.sh [MODEL...]                all, or some of: publish threads restart fork history bookmark idle slots
+#                                    wake
 #   run.sh trace MODEL [MACRO...]    a short run that breaks a mutant, step by step
-# Needs spin and a C compiler. Uses one core and less than 2 GB of memory.
+# Needs spin and a C compiler. JOBS rows at a time (default: as many as there are cores, at most
+# four); each uses one core and less than 2 GB of memory.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
 readonly compiler=${CC:-gcc}
 readonly limit_seconds=${LIMIT_SECONDS:-300}
+cores=$(nproc)
+readonly jobs=${JOBS:-$((cores < 4 ? cores : 4))}
 
 # model | macros | what Spin has to say: "holds", or the kind of error.
 # "holds" without macros also demands that every statement is reached: a model that cannot get
@@ -33,10 +37,12 @@ threads  TAG_LATE                           assertion
 threads  EPOCH_AFTER_CHECK                  assertion
 threads  LIMIT_LATE                         assertion
 restart  -                                  holds
+restart  CRASHES=2,RECLAIMS=1               holds
 restart  REUSE_AT_ONCE                      assertion
+restart  CLOSING_ROOT_ONLY                  assertion
+restart  FIRST_HOLDER_ONLY                  assertion
 restart  LIVE_BIRTH_NOW                     assertion
-restart  LOST_BIRTH_NOW                     assertion
-restart  TAG_LOW                            assertion
+restart  LOOK_FIRST                         assertion
 restart  EPOCH_RESET                        assertion
 restart  NO_REPAIR                          assertion
 fork     -                                  holds
@@ -47,6 +53,9 @@ fork     IDLE_NOT_HANDED                    assertion
 fork     RELOCK_GAP                         assertion
 fork     CHILD_KEEPS_OLD                    assertion
 fork     UNLOCK_SHARED                      assertion
+fork     LEAVE_FIRST                        assertion
+fork     ONE_LOCK_TAKEN_ALONG               assertion
+fork     SHARED_FOR_GOOD                    assertion
 history  -                                  holds
 history  CLEAR_AFTER_RETIRE                 assertion
 history  NO_CLEAR                           assertion
@@ -56,6 +65,15 @@ history  NO_CHECK                           assertion
 history  SLOT_BEFORE_ROOT                   assertion
 history  RETIRE_AT_ONCE                     assertion
 history  KEEP_SLOTS                         assertion
+bookmark -                                  holds
+bookmark NOT_PINNED                         assertion
+bookmark DROP_AT_ONCE                       assertion
+bookmark REMOVED_AS_SET                     assertion
+bookmark NO_COMPARE                         assertion
+bookmark READ_BEFORE_PIN                    assertion
+bookmark MEMORY_FIRST                       holds
+bookmark NOT_TRACED                         assertion
+bookmark FORGET_REMOVED                     assertion
 idle     -                                  holds
 idle     HOLDS=2,COUNTS=0,GMAX=3            holds
 idle     NO_BARRIER                         assertion
@@ -68,6 +86,18 @@ idle     LAST_USER_LEAVES                   assertion
 idle     RETIRE_SELF                        assertion
 idle     NO_RECOUNT                         assertion
 idle     UNCOUNTED_PIN                      assertion
+idle     REFUSED,HOLDS=2,COUNTS=0            holds
+idle     REFUSED,HOLDS=2,COUNTS=0,NO_GRACE  assertion
+idle     REFUSED,HOLDS=2,COUNTS=0,GRACE_FIRST assertion
+idle     REFUSED,HOLDS=2,COUNTS=0,TAKER_UNFENCED assertion
+idle     REFUSED,HOLDS=2,COUNTS=0,DROPPER_UNFENCED assertion
+idle     REFUSED,HOLDS=2,COUNTS=0,NEW_VIEW_UNMARKED assertion
+slots    -                                  holds
+slots    SPLIT_END                          assertion
+slots    NUMBER_REUSED                      assertion
+slots    HELD_FIRST                         assertion
+slots    RECYCLE_HELD                       assertion
+slots    END_HELD                           assertion
 wake     -                                  holds
 wake     WAKE_BEFORE_STORE                  deadlock
 wake     EXPECT_RELOADED                    deadlock
@@ -80,6 +110,11 @@ wake     NO_LOOKERS_BARRIER                 deadlock
 wake     NO_LOOKERS_WAKE                    deadlock
 wake     READ_BEFORE_LOCK                   deadlock
 wake     LOOK_BEFORE_DRAIN                  deadlock
+wake     NO_HANDOVER                        deadlock
+wake     BELL_BEFORE_FLAG                   deadlock
+wake     FLAG_BEFORE_BELL                   deadlock
+wake     REFUSED                            holds
+wake     REFUSED,FLAG_KEPT_UP               deadlock
 '
 
 for tool in spin "$compiler"; do
@@ -150,21 +185,13 @@ if [[ ${1:-} == trace ]]; then
 fi
 
 TIMEFORMAT=%U # processor time, the same on a busy machine
-passed=0
-failed=0
-wanted=" ${*:-publish threads restart fork history idle wake} "
-printf '%-8s %-36s %-10s %-10s %10s %8s\n' model variant expected got states seconds
-while read -r model macros expected; do
-    if [[ -z $model || $wanted != *" $model "* ]]; then
-        continue
-    fi
-    optimise=-O1
+
+# check MODEL MACROS EXPECTED: in a directory of its own; prints the row, fails if it is not as expected
+check() {
+    local model=$1 macros=$2 expected=$3 optimise=-O1 got=failed states=- seconds=- mark=''
     if [[ $expected == holds ]]; then
         optimise=-O2
     fi
-    got=failed
-    states=-
-    seconds=-
     if build "$model" "$macros" "$optimise"; then
         { time timeout "$limit_seconds" ./pan -m200000 >pan.log 2>&1 || true; } 2>seconds
         seconds=$(<seconds)
@@ -179,13 +206,45 @@ while read -r model macros expected; do
             fi
         fi
     fi
-    if [[ $got == "$expected" ]]; then
+    [[ $got == "$expected" ]] || mark=' !'
+    printf '%-8s %-36s %-10s %-10s %10s %8s\n' "$model" "$macros" "$expected" "$got$mark" "$states" "$seconds"
+    [[ -z $mark ]]
+}
+
+running=0
+started=()
+wanted=" ${*:-publish threads restart fork history bookmark idle slots wake} "
+printf '%-8s %-36s %-10s %-10s %10s %8s\n' model variant expected got states seconds
+while read -r model macros expected; do
+    if [[ -z $model || $wanted != *" $model "* ]]; then
+        continue
+    fi
+    if ((running == jobs)); then
+        wait -n || true # the rows' verdicts are gathered below
+        running=$((running - 1))
+    fi
+    row=$work/row${#started[@]}
+    mkdir "$row"
+    (
+        cd "$row"
+        cp "$here"/*.pml .
+        check "$model" "$macros" "$expected" >"$row.out" 2>&1 && touch "$row.passed"
+        rm -rf "$row"
+        cat "$row.out"
+    ) &
+    running=$((running + 1))
+    started+=("$row")
+done <<<"$table"
+wait
+
+passed=0
+failed=0
+for row in "${started[@]}"; do
+    if [[ -e $row.passed ]]; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        got="$got !"
     fi
-    printf '%-8s %-36s %-10s %-10s %10s %8s\n' "$model" "$macros" "$expected" "$got" "$states" "$seconds"
-done <<<"$table"
+done
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 && $passed -gt 0 ]]

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Waiting for a generation: the futex on the generation word, two waiters, a producer that dies twice
- * and wakes only if it believes that somebody waits. Its second thread, the looker, finds that out.
+ * and wakes only if it believes that somebody waits. Its second thread, the looker, finds that out, and
+ * wakes whom a commit leaves asleep: that wakes one itself (any of them), and if there was one, raises a
+ * flag and rings a bell.
  * A lost wake-up shows as a deadlock: a waiter sleeps and nobody is left to wake it. The periodic
  * look of real waiters (every 100 ms) is left out, for it would hide just that.
  *
@@ -29,6 +31,11 @@
  *   NO_LOOKERS_WAKE      the looker does not wake whom it finds
  *   READ_BEFORE_LOCK     a waiter fires the watch before it has its lock
  *   LOOK_BEFORE_DRAIN    the looker looks, then takes note of having been fired
+ *   NO_HANDOVER          whoever a commit leaves asleep is nobody's business
+ *   BELL_BEFORE_FLAG     the commit rings, then raises the flag
+ *   FLAG_BEFORE_BELL     the looker takes the flag down and wakes, then stops the bell
+ *   FLAG_KEPT_UP         the bell cannot be rung, and the commit leaves the flag raised
+ * With REFUSED the bell cannot be rung: the commit takes the flag down and wakes all by itself.
  */
 #ifndef GMAX
 #define GMAX 3
@@ -45,6 +52,8 @@ bit taken_over = 1;
 bit announced[2];     /* locks */
 bit fired;            /* the looker's watch */
 bit believed = 1;     /* by the producer: somebody waits */
+bit flag;             /* there may be somebody for the looker to wake */
+bit bell;             /* the looker's event */
 bit looker_dying;
 bit looker_dead;
 
@@ -60,6 +69,47 @@ inline futex_wake() {
     pending == 0;
 #endif
     wake_queued()
+}
+
+/* a commit's: one itself, the other through the looker */
+inline wake_few() {
+    atomic {
+#ifndef WAKE_WITHOUT_BARRIER
+        pending == 0 ->
+#endif
+        if
+        :: waiters > 0 && queued[0] -> queued[0] = 0; more = 1
+        :: waiters > 0 && queued[1] -> queued[1] = 0; more = 1
+        :: else
+        fi
+    };
+    if
+    :: more ->
+#ifdef NO_HANDOVER
+        more = 0
+#else
+#ifdef BELL_BEFORE_FLAG
+        bell = 1;
+        atomic { flag = 1; more = 0 }
+#else
+        atomic { more = !flag; flag = 1 };
+        if
+        :: more ->
+#ifdef REFUSED
+#ifndef FLAG_KEPT_UP
+            flag = 0;
+#endif
+            wake_queued();
+            more = 0
+#else
+            atomic { bell = 1; more = 0 }
+#endif
+        :: else
+        fi
+#endif
+#endif
+    :: else
+    fi
 }
 
 inline store_generation(value) {
@@ -80,7 +130,7 @@ inline publish() {
     belief = believed;
 #endif
     if
-    :: belief -> futex_wake()
+    :: belief -> wake_few()
     :: else
     fi;
     belief = 0
@@ -113,6 +163,7 @@ inline take_over() {
 proctype producer() {
     bit repaired;
     bit belief;
+    bit more;    /* somebody was woken: there may be more; then: the flag was down */
 alive:
     {
         if
@@ -133,6 +184,7 @@ end_dead:
             taken_over = 0;
             repaired = 0;
             belief = 0;
+            more = 0;
             believed = 1;
             goto alive
     }
@@ -167,9 +219,27 @@ end_calm:
         :: atomic { fired -> fired = 0 };
             look()
 #endif
+#ifndef REFUSED
+#ifdef FLAG_BEFORE_BELL
+        :: bell ->
+            if
+            :: atomic { flag -> flag = 0 };
+                wake_queued();
+                bell = 0
+            :: atomic { !flag -> bell = 0 }
+            fi
+#else
+        :: atomic { bell -> bell = 0 };
+            if
+            :: atomic { flag -> flag = 0 };
+                wake_queued()
+            :: else
+            fi
+#endif
+#endif
         od
     } unless { looker_dying };
-    atomic { looker_dying = 0; looker_dead = 1; seen = 0 };
+    atomic { looker_dying = 0; looker_dead = 1; seen = 0; flag = 0; bell = 0 };
 end_dead:
     atomic { taken_over && !dying -> looker_dead = 0 };
     goto alive

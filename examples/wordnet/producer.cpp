@@ -106,7 +106,8 @@ public:
           batch_(producer_.batch()) {
         // A producer that carries on reads what was published as anybody else does.
         auto consumer = strata::Consumer::attach(options.store, {.base_path = options.base});
-        const strata::Layer record = consumer.snapshot().find(wordnet::rhythm_id);
+        const strata::Snapshot newest = consumer.snapshot();
+        const strata::Layer record = newest.find(wordnet::rhythm_id);
         if (record) {
             found_ = true;
             now_ = record->as<Rhythm>();

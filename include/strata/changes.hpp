@@ -2,13 +2,14 @@
 // The difference of two snapshots of one store.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "strata/layer.hpp"
 #include "strata/snapshot.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// One layer that differs between two snapshots.
 struct Change {
@@ -28,9 +29,27 @@ struct Change {
 /// did not change, and equal offsets mean equal subtrees (Driscoll et al., "Making Data Structures
 /// Persistent", 1989, on path copying). Throws Error{invalid_argument} if the snapshots are of
 /// different stores, Error{corrupt} on damaged index bytes, std::bad_alloc.
-std::vector<Change> changes(const Snapshot& before, const Snapshot& after);
+[[nodiscard]] std::vector<Change> changes(const Snapshot& before, const Snapshot& after);
 
 /// As above, of one dimension alone; a snapshot without it counts as one in which it is empty.
-std::vector<Change> changes(const Snapshot& before, const Snapshot& after, Dimension dimension);
+[[nodiscard]] std::vector<Change> changes(const Snapshot& before, const Snapshot& after,
+                                          Dimension dimension);
 
-}  // namespace strata
+/// A dimension that one of two snapshots does not have, or has under another name.
+struct DimensionChange {
+    enum class Kind : unsigned char { added, removed, renamed };
+
+    Dimension dimension = 0;
+    Kind kind = Kind::added;
+    std::string before{};  ///< its name; empty if added
+    std::string after{};   ///< its name; empty if removed
+};
+
+/// All of them, in ascending order of number; also of dimensions without a layer, of which
+/// `changes` has nothing to say. One that was removed and added again in between shows as what it
+/// ends as: renamed, or not at all. O(changed dimensions x tree height): no layer is read, no
+/// region mapped. Throws as `changes`.
+[[nodiscard]] std::vector<DimensionChange> dimension_changes(const Snapshot& before,
+                                                             const Snapshot& after);
+
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -9,11 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/detail/lifetime.hpp"
 #include "strata/layer.hpp"
 #include "strata/snapshot.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// An index of the keywords and frequencies of one dimension, in this process's private memory.
 ///
@@ -31,8 +32,8 @@ namespace strata {
 /// Thread safety: const members from any threads at once; `update` and assignment alone.
 class ContextIndex {
 public:
-    /// Indexes `dimension` as it is in `snapshot`; a dimension that is not there counts as empty
-    /// and may come later. Throws corrupt, truncated, permission_denied, std::bad_alloc.
+    /// Indexes `dimension` as of `snapshot`; a dimension that is not there counts as empty and may
+    /// come later. Throws corrupt, truncated, permission_denied, std::bad_alloc.
     ContextIndex(const Snapshot& snapshot, Dimension dimension);
     ContextIndex(ContextIndex&&) noexcept;
     ContextIndex& operator=(ContextIndex&&) noexcept;
@@ -47,24 +48,26 @@ public:
 
     /// The layers that have exactly this keyword, in ascending order of layer number. Valid as long
     /// as `snapshot()`: until the next `update`, or as long as a copy of it lives.
-    std::vector<Layer> with_keyword(std::string_view keyword) const;
+    [[nodiscard]] std::vector<Layer> with_keyword(std::string_view keyword) const
+        STRATA_LIFETIME_BOUND;
     /// The layers with low <= frequency <= high, in ascending order of frequency, then number.
     /// A frequency that is not a number is in no range.
-    std::vector<Layer> with_frequency(double low, double high) const;
+    [[nodiscard]] std::vector<Layer> with_frequency(double low,
+                                                    double high) const STRATA_LIFETIME_BOUND;
     /// How many there are, without touching the layers. O(log k + matches / 256).
-    std::size_t count_keyword(std::string_view keyword) const noexcept;
-    std::size_t count_frequency(double low, double high) const noexcept;
+    [[nodiscard]] std::size_t count_keyword(std::string_view keyword) const noexcept;
+    [[nodiscard]] std::size_t count_frequency(double low, double high) const noexcept;
     /// All distinct keywords, sorted. Views into the index, valid until the next `update`.
-    std::vector<std::string_view> keywords() const;
+    [[nodiscard]] std::vector<std::string_view> keywords() const STRATA_LIFETIME_BOUND;
 
-    const Snapshot& snapshot() const noexcept;
-    Dimension dimension() const noexcept;
+    [[nodiscard]] const Snapshot& snapshot() const noexcept STRATA_LIFETIME_BOUND;
+    [[nodiscard]] Dimension dimension() const noexcept;
     /// Bytes that the index takes, an estimate for the keyword table.
-    std::size_t memory_bytes() const noexcept;
+    [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
 private:
     struct State;
     std::unique_ptr<State> state_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -7,7 +7,7 @@
 
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// Names of the dimensions 1 to 14, in order.
 inline constexpr std::array<std::string_view, 14> core_dimension_names = {
@@ -15,10 +15,10 @@ inline constexpr std::array<std::string_view, 14> core_dimension_names = {
     "Creative", "Ethical",   "Meta",      "Ecological", "Positivity", "Balance",       "Security"};
 
 /// The name of a core dimension, or an empty view for any other number.
-constexpr std::string_view core_dimension_name(Dimension dimension) noexcept {
+[[nodiscard]] constexpr std::string_view core_dimension_name(Dimension dimension) noexcept {
     return dimension >= 1 && dimension <= core_dimension_names.size()
                ? core_dimension_names[dimension - 1]
                : std::string_view{};
 }
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -15,20 +15,14 @@
 #include "strata/error.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
-
-class Producer;
-
-namespace producer_impl {
+namespace strata::producer_impl {
 class Ingest;
 struct IngestItem;
-}  // namespace producer_impl
+}  // namespace strata::producer_impl
 
-/// How the threads that hand in meet the one that commits: docs/adr/0003-ingestion-queue.md.
-enum class IngestQueue : unsigned char {
-    mutex,     ///< a buffer under a mutex that the committing thread swaps out whole
-    lockfree,  ///< boost::lockfree::queue
-};
+namespace strata::inline STRATA_ABI_NAMESPACE {
+
+class Producer;
 
 struct CrystallizerOptions {
     /// A group is committed when it has this many changes, ...
@@ -40,7 +34,6 @@ struct CrystallizerOptions {
     std::chrono::microseconds max_delay{0};
     /// Changes that may wait to be fetched; 1 to 65534. More is refused, or waits.
     std::size_t queue_capacity = 8192;
-    IngestQueue queue = IngestQueue::mutex;
 };
 
 /// What became of one change.
@@ -49,19 +42,20 @@ struct IngestResult {
     std::optional<Error> error{};  ///< why not
 };
 
-/// The receipt for one change. Copyable; valid for ever, also after the Crystallizer is gone.
+/// The receipt for one change. Copyable; stays valid, also after the Crystallizer is gone. An empty
+/// one can only be asked whether it is.
 class IngestTicket {
 public:
     IngestTicket() noexcept = default;
     explicit operator bool() const noexcept { return item_ != nullptr; }
 
-    bool done() const noexcept;
+    [[nodiscard]] bool done() const noexcept;
     /// Sleeps until the change is published or has failed.
-    IngestResult result() const;
+    [[nodiscard]] IngestResult result() const;
     /// As above; throws the error.
     Generation wait() const;
     /// nullopt: not done yet.
-    std::optional<IngestResult> wait_for(std::chrono::nanoseconds timeout) const;
+    [[nodiscard]] std::optional<IngestResult> wait_for(std::chrono::nanoseconds timeout) const;
 
 private:
     friend class Crystallizer;
@@ -72,7 +66,7 @@ private:
 };
 
 struct CrystallizerStats {
-    std::uint64_t handed_in = 0;
+    std::uint64_t submitted = 0;
     std::uint64_t published = 0;
     std::uint64_t failed = 0;
     std::uint64_t refused = 0;
@@ -85,21 +79,23 @@ struct CrystallizerStats {
 /// published as one is published change by change, so that one bad change fails alone.
 ///
 /// Thread safety: all members but destruction from any thread at once. Must not outlive its
-/// Producer. Fork: a child must not use it; its destructor does nothing there.
+/// Producer. Fork: in a child it throws wrong_process; its destructor does nothing there.
 class Crystallizer {
 public:
     /// Called in the committing thread once a change is published or has failed; must not throw,
-    /// nor hand in more changes than the queue has room for (nobody would fetch them).
+    /// nor destroy the Crystallizer. What would make that thread wait for itself is refused with
+    /// would_deadlock: `flush`, `stop`, waiting for a ticket that is not done, and submitting when
+    /// the queue is full. (Its own ticket is done only after the callback.)
     using Callback = std::function<void(LayerId, const IngestResult&)>;
 
-    /// Throws invalid_argument, std::system_error (no thread).
+    /// Throws invalid_argument, system (no thread).
     explicit Crystallizer(Producer& producer, const CrystallizerOptions& options = {});
     Crystallizer(const Crystallizer&) = delete;
     Crystallizer& operator=(const Crystallizer&) = delete;
     /// `stop`.
     ~Crystallizer();
 
-    /// Hands in a copy of a layer. Sleeps while the queue is full. Throws invalid_argument after
+    /// Submits a copy of a layer. Sleeps while the queue is full. Throws invalid_argument after
     /// `stop`, std::bad_alloc; everything else reaches the ticket or the callback.
     IngestTicket put(LayerId id, std::span<const std::byte> payload,
                      const LayerOptions& options = {}, Callback callback = {});
@@ -118,15 +114,15 @@ public:
     }
     IngestTicket try_erase(LayerId id, Callback callback = {});
 
-    /// Sleeps until everything that was handed in before this call is published (or has failed, and
+    /// Sleeps until everything that was submitted before this call is published (or has failed, and
     /// told so); returns a generation in which all of it is visible. Does not wait for max_delay.
     Generation flush();
-    /// Publishes what was handed in, then ends the thread. Who hands in afterwards gets an error.
+    /// Publishes what was submitted, then ends the thread. Who submits afterwards gets an error.
     void stop();
-    CrystallizerStats stats() const;
+    [[nodiscard]] CrystallizerStats stats() const;
 
 private:
     std::unique_ptr<producer_impl::Ingest> ingest_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -10,11 +10,11 @@
 #include "strata/layer.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
-
-namespace ipc {
+namespace strata::ipc {
 struct IndexView;
-}
+}  // namespace strata::ipc
+
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// An input range over a dimension's layers. Copyable; valid as long as its Snapshot.
 /// Cost: O(1) amortised per layer, no allocation, no system call. The walk is 8 to 16 layers ahead
@@ -49,7 +49,7 @@ public:
         }
 
         /// The layer number; of dense numbers known without touching the layer's own memory.
-        std::uint64_t number() const noexcept {
+        [[nodiscard]] std::uint64_t number() const noexcept {
             return ((keyed_ >> at_) & 1) != 0 ? layers_[at_].id().layer : numbers_[at_];
         }
 
@@ -62,7 +62,7 @@ public:
         // 64-way trie over 64-bit keys: at most 11 levels (6 bits each).
         static constexpr std::size_t max_levels = 11;
         // The walk runs ahead by one to two times so many layers, so that the processor fetches
-        // them from memory while those before are looked at.
+        // them from memory while the previous ones are visited.
         static constexpr std::uint32_t ahead = 8;
         static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
 
@@ -77,7 +77,7 @@ public:
         std::uint32_t stop_ = 0;   // slot at which there is more to do than to go on
         std::uint32_t keyed_ = 0;  // bit i: the number of the layer in slot i stands in its block
         std::uint32_t damaged_ = no_slot;  // slot of the layer that would follow, were it sound
-        // Two halves: while one is looked at, the other one holds what follows. Empty: the end.
+        // Two halves: while one is visited, the other holds what follows. Empty: the end.
         std::array<Layer, 2 * ahead> layers_{};
         std::array<std::uint64_t, 2 * ahead> numbers_{};
 
@@ -94,14 +94,16 @@ public:
 
     explicit DimensionRange(const ipc::IndexView* index) noexcept : index_(index) {}
 
-    Iterator begin() const { return index_ != nullptr ? Iterator(*index_) : Iterator(); }
+    [[nodiscard]] Iterator begin() const {
+        return index_ != nullptr ? Iterator(*index_) : Iterator();
+    }
     static std::default_sentinel_t end() noexcept { return {}; }
     /// Number of layers, O(1).
-    std::uint64_t size() const noexcept;
-    bool empty() const noexcept { return size() == 0; }
+    [[nodiscard]] std::uint64_t size() const noexcept;
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
 private:
     const ipc::IndexView* index_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looking at stores from outside: which there are, what they are, whether anybody uses them. Read
+// Inspecting stores from outside: which exist, what they are, whether they are in use. Read
 // permission is enough; nothing is written, nobody is disturbed, and no producer has to be alive.
 #pragma once
 
@@ -11,14 +11,17 @@
 #include <string_view>
 #include <vector>
 
+#include "strata/bookmark.hpp"
+#include "strata/readers.hpp"
 #include "strata/store.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// Names of the directories under `base` that look like stores (they have a control file), sorted.
 /// A base directory that does not exist has none. Throws permission_denied, system.
-std::vector<std::string> list_stores(const std::filesystem::path& base = default_base_path());
+[[nodiscard]] std::vector<std::string> list_stores(
+    const std::filesystem::path& base = default_base_path());
 
 /// A file of a store's directory.
 struct StoreFile {
@@ -28,6 +31,8 @@ struct StoreFile {
         region,   ///< of a dimension that the newest generation has
         unused,   ///< region file of a dimension that was removed; its producer deletes it
         foreign,  ///< nothing of strata's
+        slots,    ///< what the store opens at after a power failure
+        bookmarks,
     };
     std::string name{};
     Kind kind = Kind::foreign;
@@ -52,7 +57,8 @@ struct StoreInfo {
     std::uint64_t epoch = 0;                     ///< reclamation clock
 
     Generation generation = 0;
-    Generation oldest_retained = 0;  ///< generations from here on can be asked for
+    Generation oldest_retained = 0;     ///< generations from here on can be asked for
+    std::vector<Bookmark> bookmarks{};  ///< these can be asked for by name
     std::chrono::system_clock::time_point published_at{};
     std::uint64_t published_epoch = 0;  ///< a reader that pins an older one holds an old snapshot
     std::uint64_t dimensions = 0;
@@ -66,8 +72,9 @@ struct StoreInfo {
 };
 
 /// Throws what Consumer::attach and Consumer::snapshot throw. Any owner is accepted: this looks, it
-/// does not trust. About 60 microseconds, plus one system call per file and reader.
-StoreInfo inspect(std::string_view name, const std::filesystem::path& base = default_base_path());
+/// does not trust. About 80 microseconds, plus a system call per file and what readers() takes.
+[[nodiscard]] StoreInfo inspect(std::string_view name,
+                                const std::filesystem::path& base = default_base_path());
 
 /// Whether any process but this one has the store open, in whatever user, container or pid
 /// namespace: producers, and consumers even if they hold no snapshot. The kernel answers (a write
@@ -75,24 +82,7 @@ StoreInfo inspect(std::string_view name, const std::filesystem::path& base = def
 /// that moment. nullopt: the kernel does not say, because the store belongs to another user or the
 /// file system has no leases. Objects of this process that have it open count as others.
 /// Throws store_not_found, not_a_store, permission_denied, not_trusted, system.
-std::optional<bool> store_in_use(std::string_view name,
-                                 const std::filesystem::path& base = default_base_path());
+[[nodiscard]] std::optional<bool> store_in_use(
+    std::string_view name, const std::filesystem::path& base = default_base_path());
 
-/// A store that was being created (or removed) when its process ended: `.NAME.new-PID-SALT`.
-struct Leftover {
-    std::filesystem::path path{};
-    std::string store{};           ///< the name that it was to get
-    std::int64_t creator_pid = 0;  ///< in its creator's pid namespace
-    std::uint64_t allocated_bytes = 0;
-    std::optional<bool>
-        in_use{};  ///< its creator still works on it; nullopt: not permitted to know
-};
-
-/// Temporary stores under `base`, sorted by path. Throws permission_denied, system.
-std::vector<Leftover> leftovers(const std::filesystem::path& base = default_base_path());
-
-/// Removes one of them. Throws producer_active if its creator is alive, invalid_argument if the
-/// last component is no such name, store_not_found, permission_denied, system.
-void remove_leftover(const std::filesystem::path& path);
-
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

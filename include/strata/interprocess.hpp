@@ -4,6 +4,7 @@
 // does.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,7 +23,7 @@
 #include "strata/error.hpp"
 #include "strata/layer.hpp"
 
-namespace strata::interprocess {
+namespace strata::inline STRATA_ABI_NAMESPACE::interprocess {
 
 /// A segment without locks: nobody writes to it once it is published.
 using Segment = boost::interprocess::basic_managed_external_buffer<
@@ -58,11 +59,12 @@ public:
         return *segment_.construct<T>(name)(std::forward<Arguments>(arguments)...);
     }
 
-    std::size_t free_bytes() const noexcept { return segment_.get_free_memory(); }
+    [[nodiscard]] std::size_t free_bytes() const noexcept { return segment_.get_free_memory(); }
 
     /// Copies the segment, unused room included, into the batch. Errors as Batch::put.
     void put(Batch& batch, LayerId id, LayerOptions options = {}) const {
         options.type_tag = type_tag<SegmentTag>();
+        options.alignment = std::max(options.alignment, static_cast<std::size_t>(alignment));
         batch.put(id, std::span<const std::byte>(memory_.get(), bytes_), options);
     }
 
@@ -90,7 +92,7 @@ public:
     /// keys with a transparent comparator (a temporary key would be allocated in the read-only
     /// segment).
     template <class T>
-    const T* find(const char* name) const {
+    [[nodiscard]] const T* find(const char* name) const {
         return const_cast<Segment&>(segment_).find<T>(name).first;
     }
 
@@ -115,4 +117,4 @@ private:
     Segment segment_;
 };
 
-}  // namespace strata::interprocess
+}  // namespace strata::inline STRATA_ABI_NAMESPACE::interprocess

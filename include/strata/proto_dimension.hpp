@@ -13,27 +13,28 @@
 #include <vector>
 
 #include "strata/batch.hpp"
+#include "strata/detail/lifetime.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
-
-namespace producer_impl {
+namespace strata::producer_impl {
 class ProtoState;
 struct ProtoLayerState;
-}  // namespace producer_impl
+}  // namespace strata::producer_impl
 
-/// One version of a private layer. Immutable: it stays as it is for as long as this object lives,
-/// whatever becomes of its dimension.
+namespace strata::inline STRATA_ABI_NAMESPACE {
+
+/// One version of a private layer. Immutable for as long as this object lives, whatever becomes of
+/// its dimension.
 class ProtoLayer {
 public:
-    LayerId id() const noexcept;
-    std::span<const std::byte> bytes() const noexcept;
-    std::string_view text() const noexcept;
-    std::size_t size() const noexcept { return bytes().size(); }
-    double frequency() const noexcept;
-    const std::vector<std::string>& keywords() const noexcept;
-    std::uint64_t type_tag() const noexcept;
-    std::size_t alignment() const noexcept;
+    [[nodiscard]] LayerId id() const noexcept;
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept STRATA_LIFETIME_BOUND;
+    [[nodiscard]] std::string_view text() const noexcept STRATA_LIFETIME_BOUND;
+    [[nodiscard]] std::size_t size() const noexcept { return bytes().size(); }
+    [[nodiscard]] double frequency() const noexcept;
+    [[nodiscard]] const std::vector<std::string>& keywords() const noexcept STRATA_LIFETIME_BOUND;
+    [[nodiscard]] std::uint64_t type_tag() const noexcept;
+    [[nodiscard]] std::size_t alignment() const noexcept;
 
 private:
     friend class ProtoDimension;
@@ -47,13 +48,13 @@ struct ProtoInfo {
     Dimension dimension = 0;
     std::string name{};
     std::uint64_t layers = 0;
-    std::uint64_t payload_bytes = 0;  ///< on the heap; the store's limit does not count them
+    std::uint64_t payload_bytes = 0;  ///< on the heap, see ProducerOptions::proto_memory_limit
 };
 
 /// What becomes of the layers that the dimension has in the store already.
 enum class ProtoSwap : unsigned char {
     replace,  ///< they go: afterwards the dimension is what the proto-dimension was
-    merge,    ///< they stay, but for those that the proto-dimension has too
+    merge,    ///< they stay, except those that the proto-dimension has too
 };
 
 /// A handle; copies are the same proto-dimension. Made by Producer::proto_dimension.
@@ -63,20 +64,22 @@ enum class ProtoSwap : unsigned char {
 /// it publishes gives the dimension its name.
 class ProtoDimension {
 public:
-    Dimension dimension() const noexcept;
-    std::string name() const;
-    std::uint64_t size() const;  ///< number of layers
-    bool empty() const { return size() == 0; }
-    ProtoInfo info() const;
+    [[nodiscard]] Dimension dimension() const noexcept;
+    [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::uint64_t size() const;  ///< number of layers
+    [[nodiscard]] bool empty() const { return size() == 0; }
+    [[nodiscard]] ProtoInfo info() const;
 
-    /// Adds the layer or replaces it. Options as in Batch::put. Throws std::bad_alloc.
+    /// Adds the layer or replaces it. Options as in Batch::put. Throws limit_exceeded (more than
+    /// ProducerOptions::proto_memory_limit, with needed, limit and current) and std::bad_alloc;
+    /// nothing has changed then.
     void put(std::uint64_t layer, std::span<const std::byte> payload,
              const LayerOptions& options = {});
     void put(std::uint64_t layer, std::string_view text, const LayerOptions& options = {}) {
         put(layer, std::as_bytes(std::span(text)), options);
     }
     /// Makes the layer longer (adds it if there is none); its options stay. Amortised O(size of
-    /// `more`) while nobody holds the layer's last version.
+    /// `more`) unless a ProtoLayer still refers to the layer's last version. Throws as `put` does.
     void append(std::uint64_t layer, std::span<const std::byte> more);
     void append(std::uint64_t layer, std::string_view more) {
         append(layer, std::as_bytes(std::span(more)));
@@ -85,9 +88,9 @@ public:
     bool erase(std::uint64_t layer);
     void clear();
 
-    std::optional<ProtoLayer> find(std::uint64_t layer) const;
+    [[nodiscard]] std::optional<ProtoLayer> find(std::uint64_t layer) const;
     /// All layers in ascending order, as they are at this moment.
-    std::vector<ProtoLayer> layers() const;
+    [[nodiscard]] std::vector<ProtoLayer> layers() const;
 
     /// Puts copies of all layers into `batch`, the dimension's name included. They become visible
     /// with the batch's crystallize; this object keeps its layers. Throws what Batch::put throws;
@@ -96,9 +99,9 @@ public:
     /// One layer. Throws layer_not_found.
     void add_to(Batch& batch, std::uint64_t layer) const;
 
-    /// Publishes the whole as one generation: readers see the dimension as it was or as this one
+    /// Publishes the whole as one generation: readers see the dimension unchanged or as this one
     /// is, never a mixture. Afterwards it is empty and the producer lists it no more. If that
-    /// throws (as Batch::put and Batch::crystallize do), nothing was published and it is as it was.
+    /// throws (as Batch::put and Batch::crystallize do), nothing was published or changed.
     Generation crystallize(ProtoSwap swap = ProtoSwap::replace);
     /// Publishes one layer and takes it out of this object. The dimension's other layers in the
     /// store stay. Throws layer_not_found, and as above.
@@ -113,4 +116,4 @@ private:
     std::shared_ptr<producer_impl::ProtoState> state_;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

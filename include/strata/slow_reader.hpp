@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 
-namespace strata {
+#include "strata/version.hpp"
+
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// A process whose pin is older than it should be.
 struct SlowReader {
@@ -15,28 +17,29 @@ struct SlowReader {
     /// Since the epoch moved on from it: how long the producer has been able to tell it is old.
     std::chrono::nanoseconds age{0};
     std::uint64_t epochs_behind = 0;
-    /// Memory that could be reused but for the pins of that epoch. What several epochs hold back
-    /// counts for the oldest.
+    /// Memory that could be reused if it were not for the pins of that epoch. What several epochs
+    /// hold back counts for the oldest.
     std::uint64_t held_bytes = 0;
 };
 
 /// What to do when a put or commit has no room while readers hold memory back.
 enum class SlowReaderPolicy : unsigned char {
     fail,  ///< limit_exceeded, naming the processes; nothing is lost
-    /// Sleep until one of them lets go, up to SlowReaderOptions::wait; then fail. The kernel wakes
-    /// the producer. Meanwhile no other commit goes on.
+    /// Sleep until one of them releases its pin, up to SlowReaderOptions::wait; then fail. The
+    /// kernel wakes the producer. Meanwhile no other commit goes on.
     wait,
-    /// Write on in a fresh file: copy the live layers of a dimension to a new region, publish that
-    /// as a generation of its own (no layer changes by it), and leave the old file to the readers.
-    /// Their snapshots stay valid; the limit counts what they hold until they let go. Helps when
-    /// the dimension's file has reached its maximum size, or when old blocks scattered over it keep
-    /// pages from being given back; there must be room for the copy, else it fails as above.
-    move_on,
+    /// Write on in a fresh file: copy the live layers of a dimension, or of all that share a file,
+    /// to a new region, publish that as a generation of its own (no layer changes by it), and leave
+    /// the old file to the readers.
+    /// Their snapshots stay valid; the limit counts what they hold until they release it. Helps
+    /// when the dimension's file has reached its maximum size, or when old blocks scattered over it
+    /// keep pages from being given back; there must be room for the copy, else it fails as above.
+    relocate,
 };
 
 struct SlowReaderOptions {
-    // A pin is slow when it is past any of these; 0: not looked at. They are looked at when the
-    // producer commits, reclaims or runs out of room: an idle producer is in nobody's way.
+    // A pin is slow when it exceeds any of these; 0: not checked. They are checked when the
+    // producer commits, reclaims or runs out of room: an idle producer needs nothing.
     std::chrono::nanoseconds max_age{0};
     std::uint64_t max_epochs = 0;
     std::uint64_t max_held_bytes = 0;
@@ -48,4 +51,4 @@ struct SlowReaderOptions {
     std::chrono::milliseconds wait{1000};  ///< for SlowReaderPolicy::wait
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

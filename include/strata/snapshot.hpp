@@ -5,23 +5,29 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "strata/detail/dense_list.hpp"
+#include "strata/detail/lifetime.hpp"
 #include "strata/dimension_range.hpp"
+#include "strata/dimension_view.hpp"
 #include "strata/layer.hpp"
-#include "strata/place_table.hpp"
+#include "strata/result.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
-
-namespace consumer_impl {
-struct HoldCell;
+namespace strata::consumer_impl {
+struct HazardSlot;
 struct Access;
-}  // namespace consumer_impl
+}  // namespace strata::consumer_impl
+
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// What a snapshot knows about one dimension.
 struct DimensionInfo {
@@ -29,17 +35,18 @@ struct DimensionInfo {
     std::string name{};
     std::uint64_t layers = 0;      ///< number of layers
     std::uint64_t live_bytes = 0;  ///< bytes of blocks that this generation uses, index included
-    std::uint64_t committed_bytes = 0;  ///< bytes of memory that the region file had been given
-    Generation generation = 0;          ///< last generation that changed this dimension
+    std::uint64_t region = 0;      ///< serial of the region file that it lies in
+    Generation generation = 0;     ///< last generation that changed this dimension
+    std::uint64_t digest = 0;      ///< of its layers; see Snapshot::digest
 };
 
 /// A consistent view of every layer of every dimension, as published by one `crystallize`.
 ///
 /// Complete whatever the producer does. Only if the whole store is removed meanwhile (remove_store,
-/// `rm`), dimensions that this process has not looked into yet are gone.
+/// `rm`), dimensions that this process has not accessed yet are lost.
 ///
 /// While it lives, the process holds a pin (a shared kernel lock) that keeps its blocks from being
-/// reused; so let go of old snapshots. It may outlive its Consumer.
+/// reused; so release old snapshots. It may outlive its Consumer.
 /// Thread safety: const members may be called from any thread at once; copying is thread-safe;
 /// assignment and destruction need exclusive access to that object, as with std::shared_ptr.
 /// Fork safety: a child may go on reading the snapshots that it inherits. Those that other threads
@@ -51,75 +58,107 @@ public:
     Snapshot(const Snapshot& other) noexcept;
     Snapshot(Snapshot&& other) noexcept
         : table_(std::exchange(other.table_, nullptr)),
-          cell_(std::exchange(other.cell_, nullptr)) {}
+          slot_(std::exchange(other.slot_, nullptr)) {}
     Snapshot& operator=(const Snapshot& other) noexcept;
     Snapshot& operator=(Snapshot&& other) noexcept;
     ~Snapshot();
 
     explicit operator bool() const noexcept { return table_ != nullptr; }
 
-    Generation generation() const noexcept;
+    [[nodiscard]] Generation generation() const noexcept;
     /// When the producer published it (its CLOCK_REALTIME).
-    std::chrono::system_clock::time_point published_at() const noexcept;
-    std::uint64_t layer_count() const noexcept;
-    std::uint64_t dimension_count() const noexcept;
+    [[nodiscard]] std::chrono::system_clock::time_point published_at() const noexcept;
+    [[nodiscard]] std::uint64_t layer_count() const noexcept;
+    /// Of all layers: number, content, type, frequency, name and keywords, whatever the generation
+    /// that published them. Equal digests mean equal layers (except by chance: of 2^-64, for a
+    /// layer below 512 bytes 2^-24), also in stores on different machines; the sum of those of the
+    /// dimensions. One load. Detects accidents, not forgery.
+    [[nodiscard]] std::uint64_t digest() const noexcept;
+    [[nodiscard]] std::uint64_t dimension_count() const noexcept;
 
-    /// The layer, or an empty Layer if there is none. Zero-copy; no lock, no atomic
-    /// read-modify-write, no allocation, but for two moments: the first touch of a dimension in
-    /// this process maps its region, and once for each generation that a dimension of dense layer
-    /// numbers is looked into often, memory is taken for noting places
-    /// (ConsumerOptions::place_memory_bytes). From then on a look-up is little more than an array
-    /// access; before, or without, a walk of a few nanoseconds. A region that cannot be mapped, or
-    /// index bytes that contradict the format, also give an empty Layer; `get` says why.
-    Layer find(LayerId id) const noexcept {
+    /// The layer; an empty Layer if the generation has none, and only then. What keeps it from
+    /// being read is thrown: corrupt, truncated, permission_denied, not_trusted, system (no address
+    /// space, no descriptor), std::bad_alloc. All but the last two can only be thrown where bytes
+    /// contradict the format, or when a dimension is looked into for the first time in a
+    /// generation: its record is read then and, for the first time in a process, its region mapped.
+    ///
+    /// Zero-copy; no lock, no atomic read-modify-write, no allocation, except at such a first look,
+    /// and where a dimension is looked into often: then it gets a list in the look-up cache
+    /// (ConsumerOptions::lookup_cache_bytes), which later generations take over. From then on a
+    /// look-up is little more than an array access (dense layer numbers) or a hash probe; before,
+    /// or without, a walk of some nanoseconds down the shared index.
+    [[nodiscard]] Layer find(LayerId id) const STRATA_LIFETIME_BOUND {
         if (table_ != nullptr) [[likely]] {
-            const detail::PlaceList& list = table_->list_for(id);
-            if (const std::uint64_t place = list.place_of(id); place != 0) [[likely]] {
-                return list.layer_at(place);
+            const detail::DenseList& list = table_->list_for(id.dimension);
+            if (const std::uint64_t word = list.word_of(id); word != 0) [[likely]] {
+                return list.layer_at(word);
             }
         }
-        return find_in_index(id);
+        return find_further(id);
     }
-    /// The layer that was put under this name; compares the stored name.
-    Layer find(Dimension dimension, std::string_view name) const noexcept;
-    /// `out[i] = find(ids[i])` for all i, with the memory latency of the look-ups overlapped: worth
-    /// it where the data is larger than the caches, above all while places are not noted. Best in
-    /// batches of 16 to 256: so many payloads (first and last line) are on their way to the caches
-    /// on return. Precondition: out.size() >= ids.size().
-    void find(std::span<const LayerId> ids, std::span<Layer> out) const noexcept;
-    /// The same for layers of one dimension, `out[i] = find({dimension, layers[i]})`: the list of
-    /// places is looked for once, and callers that have numbers need not write ids.
+    /// The layer that was put under this name; compares the stored name. Throws as above.
+    [[nodiscard]] Layer find(Dimension dimension,
+                             std::string_view name) const STRATA_LIFETIME_BOUND;
+    /// `out[i] = find(ids[i])` for all i, of dimensions in any mixture, with the memory latency of
+    /// the look-ups overlapped: no dearer than one by one, and cheaper where the data is larger
+    /// than the caches. Best in batches of 16 to 256: so many payloads (first and last line) are on
+    /// their way to the caches on return. Throws as above; `out` is unspecified then. Precondition:
+    /// out.size() >= ids.size().
+    void find(std::span<const LayerId> ids, std::span<Layer> out) const;
+    /// The same for layers of one dimension, `out[i] = find({dimension, layers[i]})`: the dimension
+    /// is looked for once, and callers that have numbers need not write ids.
     void find(Dimension dimension, std::span<const std::uint64_t> layers,
-              std::span<Layer> out) const noexcept;
+              std::span<Layer> out) const;
+    void find(Dimension dimension, std::initializer_list<std::uint64_t> layers,
+              std::span<Layer> out) const {
+        find(dimension, std::span(layers.begin(), layers.size()), out);
+    }
 
-    /// As `find`, but throws: dimension_not_found, layer_not_found, corrupt, truncated,
-    /// permission_denied, not_trusted.
-    Layer get(LayerId id) const;
-    Layer get(Dimension dimension, std::string_view name) const;
+    /// One dimension, for many look-ups in it: finds what it knows of the dimension once. Empty
+    /// (finds nothing) if the generation has none. Throws as `find`.
+    [[nodiscard]] DimensionView in(Dimension dimension) const& STRATA_LIFETIME_BOUND;
+    DimensionView in(Dimension dimension) const&& = delete;  // it would outlive the snapshot
+
+    /// As `find`, but throws dimension_not_found or layer_not_found where there is none.
+    [[nodiscard]] Layer get(LayerId id) const STRATA_LIFETIME_BOUND;
+    [[nodiscard]] Layer get(Dimension dimension, std::string_view name) const STRATA_LIFETIME_BOUND;
+    /// The same, but what they throw is in the result. Where there is none, nothing is thrown
+    /// inside either: an answer that may well be "no" costs its text.
+    [[nodiscard]] Result<Layer> get(std::nothrow_t,
+                                    LayerId id) const noexcept STRATA_LIFETIME_BOUND;
+    [[nodiscard]] Result<Layer> get(std::nothrow_t, Dimension dimension,
+                                    std::string_view name) const noexcept STRATA_LIFETIME_BOUND;
 
     /// The layers of one dimension in ascending order of layer number; empty if the dimension has
     /// none. Throws dimension_not_found, or what `get` throws for a damaged region.
-    DimensionRange dimension(Dimension dimension) const;
-    /// Whether the generation has it; this process may still not be permitted to read it.
-    bool has_dimension(Dimension dimension) const noexcept;
+    [[nodiscard]] DimensionRange dimension(Dimension dimension) const& STRATA_LIFETIME_BOUND;
+    /// A loop over what a temporary snapshot returns would outlive the snapshot: give the snapshot
+    /// a name.
+    DimensionRange dimension(Dimension dimension) const&& = delete;
+    /// The number of the dimension of that name (of several the lowest); nullopt if there is none.
+    /// Throws corrupt. O(dimensions): ask once, not in a loop.
+    [[nodiscard]] std::optional<Dimension> find_dimension(std::string_view name) const;
+    /// Whether the generation has it; this process may still not be permitted to read it. Throws
+    /// corrupt.
+    [[nodiscard]] bool has_dimension(Dimension dimension) const;
     /// All dimensions, ascending. Throws corrupt. O(dimensions).
-    std::vector<DimensionInfo> dimensions() const;
+    [[nodiscard]] std::vector<DimensionInfo> dimensions() const;
 
     void swap(Snapshot& other) noexcept {
         std::swap(table_, other.table_);
-        std::swap(cell_, other.cell_);
+        std::swap(slot_, other.slot_);
     }
 
 private:
     friend struct consumer_impl::Access;
-    Snapshot(detail::PlaceTable* table, consumer_impl::HoldCell* cell) noexcept
-        : table_(table), cell_(cell) {}
-    Layer find_in_index(LayerId id) const noexcept;
+    Snapshot(detail::FrontTable* table, consumer_impl::HazardSlot* slot) noexcept
+        : table_(table), slot_(slot) {}
+    Layer find_further(LayerId id) const;
 
     // The beginning of the consumer_impl::View that is held; null: empty.
-    detail::PlaceTable* table_ = nullptr;
+    detail::FrontTable* table_ = nullptr;
     // Where this thread noted that it holds the view; null: the view counts it.
-    consumer_impl::HoldCell* cell_ = nullptr;
+    consumer_impl::HazardSlot* slot_ = nullptr;
 };
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a store is doing and where its memory is, readable by any process that may read the store,
-// while the producer works on and also when it is gone.
+// while the producer works, and also when it is gone.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 #include "strata/store.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 class Consumer;
 class Producer;
@@ -36,7 +36,7 @@ struct PoolStatistics {
     std::uint64_t available_blocks = 0;
 
     /// Share of the used bytes that was not asked for.
-    double internal_fragmentation() const noexcept;
+    [[nodiscard]] double internal_fragmentation() const noexcept;
 };
 
 /// One size class of slabs.
@@ -67,26 +67,35 @@ struct MemoryStatistics {
     std::vector<SizeClassStatistics> classes{};
 
     /// Share of the used bytes that was not asked for: lost to rounding.
-    double internal_fragmentation() const noexcept;
+    [[nodiscard]] double internal_fragmentation() const noexcept;
     /// Share of the bytes in slabs that no block uses: bound to their size class until it is asked
     /// for again or the slab empties.
-    double slab_fragmentation() const noexcept;
+    [[nodiscard]] double slab_fragmentation() const noexcept;
     /// Share of the free pages that a request of the pool's block size cannot use, because they lie
     /// in stretches that are too short or at their ends (Gorman & Whitcroft, "Measuring the Impact
     /// of the Linux Memory Allocator on External Fragmentation", 2005: unusable free space index).
-    double external_fragmentation(std::size_t pool) const noexcept;
+    [[nodiscard]] double external_fragmentation(std::size_t pool) const noexcept;
 };
 
 /// One dimension of the newest generation.
-struct RegionStatistics {
+struct DimensionStatistics {
     Dimension dimension = 0;
     std::string name{};
-    std::uint64_t serial = 0;  ///< of its file, region-<dimension>-<serial>.mmap
+    std::uint64_t serial = 0;  ///< of the region that it lies in
     std::uint64_t layers = 0;
     std::uint64_t live_bytes = 0;  ///< blocks that the newest generation uses, index included
-    std::uint64_t file_bytes = 0;  ///< size of its file
-    std::uint64_t max_bytes = 0;   ///< that it can grow to
     Generation generation = 0;     ///< that changed it last
+};
+
+/// One region file, region-SERIAL.mmap, that the newest generation uses.
+struct RegionStatistics {
+    std::uint64_t serial = 0;
+    std::optional<Dimension>
+        owner{};                   ///< the only dimension that may lie in it; none: it is shared
+    std::uint64_t dimensions = 0;  ///< that lie in it
+    std::uint64_t live_bytes = 0;  ///< of them
+    std::uint64_t file_bytes = 0;  ///< its size
+    std::uint64_t max_bytes = 0;   ///< that it can grow to
     MemoryStatistics memory{};
 };
 
@@ -104,35 +113,52 @@ struct StoreStatistics {
     std::uint64_t memory_limit = 0;
     std::uint64_t committed_bytes = 0;  ///< memory of all files; never above the limit
     std::uint64_t warning_bytes = 0;    ///< ProducerOptions::warning_threshold, in bytes
+    /// Soft budgets of the pools up to 256 KiB (ProducerOptions::pool_shares), in bytes; 0: none is
+    /// known. More may be in use: see pool_over_budget.
+    std::array<std::uint64_t, 4> pool_budget_bytes{};
     std::uint64_t live_bytes = 0;
-    std::uint64_t limbo_fresh_bytes = 0;   ///< retired, not looked at yet
-    std::uint64_t limbo_parked_bytes = 0;  ///< retired, held back by readers
-    std::uint64_t history_bytes = 0;       ///< kept for retained generations
+    std::uint64_t limbo_unscanned_bytes = 0;  ///< retired, not examined yet
+    std::uint64_t limbo_held_bytes = 0;       ///< retired, held back by readers
+    std::uint64_t history_bytes = 0;          ///< kept for retained generations
     std::uint64_t retired_file_bytes = 0;  ///< files of removed dimensions that readers still need
 
     std::uint64_t commits = 0;
-    std::uint64_t allocations = 0;    ///< blocks that commits have published
-    std::uint64_t deallocations = 0;  ///< published blocks that were reclaimed since
+    /// Blocks in use when this producer took the store over, unreachable ones included. While no
+    /// batch holds any: recovered_blocks + allocations - deallocations = used_blocks of all files,
+    /// those of removed dimensions that readers still need included.
+    std::uint64_t recovered_blocks = 0;
+    std::uint64_t allocations = 0;    ///< blocks that commits have published since
+    std::uint64_t deallocations = 0;  ///< blocks that were reclaimed since
     std::uint64_t allocation_failures = 0;
     std::uint64_t reclaims = 0;
     std::uint64_t relocations = 0;  ///< dimensions that moved on from slow readers
 
     std::uint64_t epoch = 0;
-    std::uint64_t readers = 0;       ///< processes that hold a pin now, as the kernel says
-    std::uint64_t peak_readers = 0;  ///< most at once, sampled when memory was reclaimed and here
+    std::uint64_t readers = 0;  ///< pins that are held now, as readers() lists them
+    /// The most pins at any of the moments at which the producer looked (with its tables) or this
+    /// was called. Readers that come and go in between, or while the producer is idle, are not
+    /// seen; nor are all of very many, because the producer bounds its scan.
+    std::uint64_t sampled_peak_readers = 0;
     std::optional<std::uint64_t> oldest_pinned_epoch{};
-    /// How long ago the epoch moved on from the oldest pin; 0 if it did not.
+    /// How long ago the epoch advanced beyond the oldest pin; 0 if it did not.
     std::chrono::nanoseconds oldest_pin_age{0};
 
-    MemoryStatistics control{};               ///< control.mmap: directory and root records
-    std::vector<RegionStatistics> regions{};  ///< ascending by dimension
+    MemoryStatistics control{};  ///< control.mmap: directory and root records
+    std::vector<DimensionStatistics> dimension_list{};  ///< ascending by number
+    std::vector<RegionStatistics> regions{};            ///< ascending by serial
 
     /// committed / limit.
-    double utilisation() const noexcept;
+    [[nodiscard]] double utilisation() const noexcept;
     /// Share of the memory in use (slabs and runs of all files) that holds nothing that was asked
     /// for.
-    double fragmentation_ratio() const noexcept;
-    bool above_warning() const noexcept {
+    [[nodiscard]] double fragmentation_ratio() const noexcept;
+    /// Blocks of the pool, counted as in PoolStatistics, that are in use in all files.
+    [[nodiscard]] std::uint64_t pool_used_bytes(std::size_t pool) const noexcept;
+    [[nodiscard]] bool pool_over_budget(std::size_t pool) const noexcept {
+        return pool < pool_budget_bytes.size() && pool_budget_bytes[pool] != 0 &&
+               pool_used_bytes(pool) > pool_budget_bytes[pool];
+    }
+    [[nodiscard]] bool above_warning() const noexcept {
         return warning_bytes != 0 && committed_bytes >= warning_bytes;
     }
 };
@@ -140,21 +166,24 @@ struct StoreStatistics {
 /// Of an attached store. Takes a snapshot for the moment of the call; otherwise plain loads: nobody
 /// is stopped or slowed. The tables of a file are as old as `MemoryStatistics::updated_at` says:
 /// the producer writes them when it reclaims memory, and with commits, every 50 ms at most. About
-/// 30 microseconds plus 3 for each dimension. Throws what Consumer::snapshot throws, and
-/// store_replaced.
-StoreStatistics statistics(Consumer& consumer);
-/// Of a store by name, whoever owns it.
-StoreStatistics statistics(std::string_view name,
-                           const std::filesystem::path& base = default_base_path());
+/// 50 microseconds plus 10 for each region file and 0.1 for each dimension. Throws what
+/// Consumer::snapshot throws, and store_replaced.
+[[nodiscard]] StoreStatistics statistics(Consumer& consumer);
+/// Of a store by name, regardless of its owner. The snapshot that this call takes is not among the
+/// readers.
+[[nodiscard]] StoreStatistics statistics(std::string_view name,
+                                         const std::filesystem::path& base = default_base_path());
 /// Of one's own store: all tables are brought up to date first. Waits for a commit under way.
-StoreStatistics statistics(const Producer& producer);
+[[nodiscard]] StoreStatistics statistics(const Producer& producer);
 
-/// Writes everything above as JSON (one object; sizes in bytes, times as RFC 3339 in UTC).
+/// Writes everything above as JSON (one object; sizes in bytes, times as RFC 3339 in UTC). Names
+/// are valid and harmless whatever they hold: see printable_json().
 void dump_json(const StoreStatistics& statistics, std::ostream& out);
-/// To a file, which appears complete or not at all (temporary file beside it, synced, renamed).
-/// Throws permission_denied, no_space, system.
+/// To a file, which appears complete or not at all (temporary file, synced, renamed). Throws
+/// permission_denied, no_space, system.
 void dump_json(const StoreStatistics& statistics, const std::filesystem::path& file);
-/// A few lines of text for people.
-std::string summary(const StoreStatistics& statistics);
+/// A few lines of text for people, the first of them `Memory State Dump @ TIME`, the time of the
+/// figures; names as printable() shows them.
+[[nodiscard]] std::string summary(const StoreStatistics& statistics);
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -2,22 +2,24 @@
 // Where stores live, and the few operations on a store as a whole.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "strata/types.hpp"
+#include "strata/version.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
-/// `/dev/shm/strata`: shared memory. Any directory will do; on a disk the store is a volume.
-const std::filesystem::path& default_base_path();
+/// Where stores are unless options say otherwise: the environment's STRATA_BASE_PATH if that is set
+/// and not empty (read once, at the first call; not in programs that run with raised privileges),
+/// else `/dev/shm/strata`, which is shared memory. Any directory will do; on a disk the store is a
+/// volume.
+[[nodiscard]] const std::filesystem::path& default_base_path();
 
-/// Who may open a file that a producer makes. Its owner may always read and write it; nobody else
-/// may ever write. Set as it says here, whatever the umask. (To change it later: chmod and chgrp;
-/// a file that takes the place of another one keeps its mode and group.)
+/// Who may open a file that a producer makes. Its owner may always read and write it; no one else
+/// may ever write. Set as it says here, whatever the umask. (To change it later: chmod and chgrp; a
+/// file that takes the place of another one keeps its mode and group.)
 struct FileAccess {
     std::uint32_t mode = 0644;             ///< 0644 everybody, 0640 the group, 0600 the owner alone
     std::optional<std::uint32_t> group{};  ///< one of this user's groups; none: the usual one
@@ -27,22 +29,19 @@ struct FileAccess {
 /// characters, not starting with '.'.
 void check_store_name(std::string_view name);
 
-/// Removes a store for good: its name is gone from one moment to the next, then its files are.
-/// Attached consumers are told (WaitResult::store_replaced) and keep what they have mapped: the
-/// dimensions that they have looked into; the others are gone, from older snapshots too. Throws
+/// Removes a store for good: its name disappears atomically, then its files are deleted. Attached
+/// consumers are notified (WaitResult::store_replaced) and keep what they have mapped: the
+/// dimensions that they have accessed; the others are lost, for older snapshots too. Throws
 /// producer_active if a producer holds it, store_not_found if there is none, system if there are
 /// other files in its directory (nothing is removed then), permission_denied.
 void remove_store(std::string_view name, const std::filesystem::path& base = default_base_path());
 
-/// A process that holds a pin: it may still read what was current in epoch `epoch`.
-struct ReaderInfo {
-    std::int64_t pid = 0;     ///< as seen in the reader's own pid namespace
-    std::uint64_t epoch = 0;  ///< reclamation epoch that it pins
-};
+/// Gives the store `from`/`name`, whose producer is gone, the name `to`/`name` on the same file
+/// system: atomically, with no state in between. With `replace` a store that has that name already,
+/// and no producer, disappears in the same step; its consumers are notified as by remove_store.
+/// Throws store_not_found, store_exists, producer_active (either store), permission_denied, system
+/// (another file system; files in the way that are no store's): both are as they were then.
+void move_store(std::string_view name, const std::filesystem::path& from,
+                const std::filesystem::path& to, bool replace = false);
 
-/// Who holds snapshots (or a cached pin) of the store right now, from the kernel's lock table
-/// alone. Read permission on the store is enough. O(readers) system calls.
-std::vector<ReaderInfo> readers(std::string_view name,
-                                const std::filesystem::path& base = default_base_path());
-
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -6,10 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
-namespace strata {
+#include "strata/version.hpp"
 
-/// Number of a dimension: a named family of layers that shares one region file. Any 32-bit value.
+namespace strata::inline STRATA_ABI_NAMESPACE {
+
+/// Number of a dimension: a family of layers under one name. Any 32-bit value.
 using Dimension = std::uint32_t;
 
 /// Count of published changes of a store. The first published state of a store is generation 1; it
@@ -21,6 +24,9 @@ using Generation = std::uint64_t;
 struct LayerId {
     Dimension dimension = 0;
     std::uint64_t layer = 0;
+
+    /// In type tags, which outlive the version that the compiler's spelling would have in it.
+    static constexpr std::string_view strata_type_name = "strata::LayerId";
 
     friend constexpr auto operator<=>(const LayerId&, const LayerId&) = default;
 };
@@ -40,7 +46,7 @@ constexpr std::uint64_t operator""_MiB(unsigned long long n) { return std::uint6
 constexpr std::uint64_t operator""_GiB(unsigned long long n) { return std::uint64_t{n} << 30; }
 }  // namespace literals
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE
 
 template <>
 struct std::hash<strata::LayerId> {

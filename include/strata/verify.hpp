@@ -12,7 +12,7 @@
 #include "strata/snapshot.hpp"
 #include "strata/types.hpp"
 
-namespace strata {
+namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// One thing that is wrong.
 struct VerifyFailure {
@@ -31,7 +31,7 @@ struct VerifyReport {
     std::uint64_t failure_count = 0;
     std::vector<VerifyFailure> failures{};  ///< the first VerifyOptions::max_failures of them
 
-    bool ok() const noexcept { return failure_count == 0; }
+    [[nodiscard]] bool ok() const noexcept { return failure_count == 0; }
 };
 
 /// How far a verification is, in layers (all that were asked for) and payload bytes.
@@ -54,10 +54,10 @@ struct VerifyOptions {
 /// Damage is reported, not thrown, and the walk goes on behind it. Work is bounded by what the
 /// records claim, whatever the bytes say: no cycle, no fan-out beyond that. About 10 GB/s from
 /// memory that is in the caches. Throws only std::bad_alloc and what `progress` throws.
-VerifyReport verify(const Snapshot& snapshot, const VerifyOptions& options = {});
+[[nodiscard]] VerifyReport verify(const Snapshot& snapshot, const VerifyOptions& options = {});
 
 /// One dimension alone. A dimension that the snapshot does not have throws dimension_not_found.
-VerifyReport verify(const Snapshot& snapshot, Dimension dimension,
-                    const VerifyOptions& options = {});
+[[nodiscard]] VerifyReport verify(const Snapshot& snapshot, Dimension dimension,
+                                  const VerifyOptions& options = {});
 
-}  // namespace strata
+}  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the fuzz targets do with a store image: everything that its readers and a producer could.
 #pragma once
 
 #include <filesystem>

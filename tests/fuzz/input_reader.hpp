@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A fuzzer's input as a sequence of numbers.
 #pragma once
 
 #include <cstddef>

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipc/checksum.hpp"
+#include "ipc/layer_block.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/store_files.hpp"
 #include "tests/fuzz/input_reader.hpp"
@@ -165,7 +166,7 @@ void MutatedStores::change(Store& store, InputReader& input) {
             set(old + static_cast<std::uint64_t>(std::int64_t{input.take<std::int8_t>()}));
             break;
         case 4:  // another offset
-            set(old + static_cast<std::uint64_t>(std::int64_t{input.take<std::int16_t>()}) * 64);
+            set(old + static_cast<std::uint64_t>(std::int64_t{input.take<std::int16_t>()}) * 16);
             break;
         case 5: {  // what stands elsewhere
             const Place& from = store.places[input.take<std::uint16_t>() % store.places.size()];
@@ -230,6 +231,7 @@ void MutatedStores::repair(Store& store, bool records, bool layers) {
             case Area::identity: known = repaired<ipc::ControlIdentity>(bytes, 0, checksum); break;
             case Area::root:
                 known = repaired<ipc::RootRecord>(bytes, place.offset, checksum);
+                at = place.offset + offsetof(ipc::RootRecord, checksum);
                 break;
             case Area::record:
                 known = repaired<ipc::DimensionRecord>(bytes, place.offset, checksum);
@@ -238,19 +240,23 @@ void MutatedStores::repair(Store& store, bool records, bool layers) {
                 known = repaired<ipc::RegionHeader>(bytes, 0, checksum);
                 break;
             case Area::layer: {
-                ipc::LayerHeader header;
-                if (place.offset + sizeof(header) > bytes.size()) break;
-                std::memcpy(&header, bytes.data() + place.offset, sizeof(header));
-                const std::uint64_t left = bytes.size() - place.offset - sizeof(header);
-                const std::uint64_t start = ipc::round_up(header.payload_bytes, 8);
-                if (header.payload_bytes > left || start > left ||
-                    header.metadata_bytes > left - start) {
+                const std::uint64_t prefix = place.offset - sizeof(ipc::LayerPrefix);
+                if (place.offset < sizeof(ipc::LayerPrefix) ||
+                    place.offset + sizeof(ipc::LayerHeader) > bytes.size()) {
                     break;
                 }
-                const auto* const payload = reinterpret_cast<const std::byte*>(bytes.data()) +
-                                            place.offset + sizeof(header);
-                checksum = ipc::layer_checksum(header, payload, payload + start);
-                at = place.offset + offsetof(ipc::LayerHeader, checksum);
+                const ipc::LayerBlock block(reinterpret_cast<const std::byte*>(bytes.data()) +
+                                            place.offset);
+                const auto shape = block.shape_within(bytes.size() - place.offset);
+                if (!shape) break;
+                const std::uint64_t whole = block.computed_checksum(*shape);
+                at = place.offset + offsetof(ipc::LayerHeader, stamp);
+                checksum = block.header().generation() << 24 | (whole & 0xFF'FFFF);
+                if (shape->payload_bytes >= ipc::prefixed_payload_bytes &&
+                    block.kept_checksum() != whole) {
+                    write_word(store, place.file, prefix + offsetof(ipc::LayerPrefix, checksum),
+                               whole);
+                }
                 known = true;
                 break;
             }

@@ -10,7 +10,8 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "ipc/index_view.hpp"
+#include "ipc/index/view.hpp"
+#include "ipc/layer_block.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/store_files.hpp"
 
@@ -83,20 +84,25 @@ private:
     void record(std::uint64_t offset) {
         const auto record = value_at<ipc::DimensionRecord>(image_.files[control_].bytes, offset);
         range(control_, Area::record, offset, sizeof(record), offset);
-        const auto dimension = static_cast<Dimension>(record.dimension);
-        const std::uint16_t file = file_called(ipc::region_file_name(dimension, record.serial));
+        const std::uint16_t file = file_called(ipc::region_file_name(record.serial));
         range(file, Area::region_header, 0, sizeof(ipc::RegionHeader), 0);
         range(file, Area::statistics, ipc::region_memory_offset, 160, 0);
         walk(file, Area::index, record.index, [&](std::uint64_t at) { layer(file, at); });
     }
 
     void layer(std::uint16_t file, std::uint64_t offset) {
-        const auto header = value_at<ipc::LayerHeader>(image_.files[file].bytes, offset);
+        const std::string& bytes = image_.files[file].bytes;
+        const ipc::LayerBlock block(reinterpret_cast<const std::byte*>(bytes.data()) + offset);
+        const auto shape = block.shape_within(bytes.size() - offset);
+        if (!shape) throw std::runtime_error("the image is no sound store");
+        const ipc::LayerHeader header = block.header();
         range(file, Area::layer, offset, sizeof(header), offset);
+        if (shape->payload_bytes >= ipc::prefixed_payload_bytes) {
+            const std::uint64_t prefix = offset - sizeof(ipc::LayerPrefix);
+            range(file, Area::layer, prefix, sizeof(ipc::LayerPrefix), offset);
+        }
         range(file, Area::payload, offset + sizeof(header), 8, offset);
-        const std::uint64_t metadata =
-            offset + sizeof(header) + ipc::round_up(header.payload_bytes, 8);
-        range(file, Area::metadata, metadata, header.metadata_bytes & ~7U, offset);
+        range(file, Area::metadata, offset + shape->tail_at(), shape->tail_bytes(), offset);
         const LayerId id{header.dimension, header.layer};
         if (std::find(image_.ids.begin(), image_.ids.end(), id) == image_.ids.end()) {
             image_.ids.push_back(id);

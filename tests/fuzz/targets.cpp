@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ipc/store_files.hpp"
+#include "tests/fuzz/directory_target.hpp"
 #include "tests/fuzz/exercise.hpp"
 #include "tests/fuzz/mutated_store.hpp"
 #include "tests/fuzz/require.hpp"
@@ -57,7 +58,7 @@ RunInput any_control() {
     };
 }
 
-constexpr std::array<Target, 9> all = {{
+constexpr std::array<Target, 10> all = {{
     {"control", "identity, mutable words, history, roots",
      reading<Area::identity | Area::cells | Area::statistics | Area::history | Area::root>},
     {"directory", "the trie of dimensions and their records",
@@ -70,6 +71,7 @@ constexpr std::array<Target, 9> all = {{
     {"takeover", "a producer takes a damaged store over", taking_over},
     {"bytes", "any bytes as control.mmap", any_control},
     {"wordnet", "the parser of WordNet's files", wordnet_target},
+    {"mapped", "cursors over files of directories", directory_input_target},
     {"text", "names and numbers, from and for people", text_target},
 }};
 

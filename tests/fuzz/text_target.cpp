@@ -21,13 +21,13 @@ bool obeyed_by_terminals(char c) {
 
 void run(std::span<const std::uint8_t> input) {
     const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
-    const std::string shown = tools::printable(text);
+    const std::string shown = printable(text);
     require(std::none_of(shown.begin(), shown.end(), obeyed_by_terminals),
             "printable text has no control characters");
-    require(tools::valid_utf8(shown), "printable text is UTF-8");
+    require(valid_utf8(shown), "printable text is UTF-8");
     for (const std::size_t width : {0U, 1U, 3U, 7U, 40U}) {
         const std::string cut = tools::shortened(shown, width);
-        require(tools::valid_utf8(cut), "text is cut between characters");
+        require(valid_utf8(cut), "text is cut between characters");
         require(cut.size() <= std::max<std::size_t>(width, 3), "text is cut to the width");
     }
     const std::string quoted = ipc::quoted(text);

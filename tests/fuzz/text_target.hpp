@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The fuzz target of names and paths.
 #pragma once
 
 #include "tests/fuzz/target.hpp"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The fuzz target of the WordNet example's parser.
 #pragma once
 
 #include "tests/fuzz/target.hpp"

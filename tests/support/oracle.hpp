@@ -65,6 +65,11 @@ struct Oracle {
         prepare(batch, producer.generation() + 1);
         return batch.crystallize();
     }
+    void publish_until(Producer& producer, Generation generation) const {
+        while (producer.generation() < generation) {
+            publish(producer);
+        }
+    }
 
     /// Compares everything; empty if the snapshot is what its generation has to be.
     std::string mismatch(const Snapshot& snapshot) const {

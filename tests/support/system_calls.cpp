@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <cstdarg>
 #include <ctime>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <mutex>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,19 +21,56 @@ namespace {
 
 thread_local std::uint64_t calls_left = 0;  // 0: nothing is to fail
 thread_local const char* failed = nullptr;
+thread_local int failed_with = 0;
 
 std::atomic<unsigned> interruptions{0};
 std::atomic<std::uint64_t> interrupted{0};
 thread_local unsigned interruptions_left = 0;
+thread_local bool paused = false;
 
-std::atomic<bool> clock_set{false};
-std::mutex clock_mutex;
-std::function<std::int64_t()> clock_function;
+/// A clock that says what a test wants, once it is set.
+struct OwnClock {
+    std::atomic<bool> is_set{false};
+    std::mutex mutex;
+    std::function<std::int64_t()> function;
+
+    void set(std::function<std::int64_t()> wanted) {
+        const std::lock_guard lock(mutex);
+        function = std::move(wanted);
+        is_set = true;
+    }
+    [[maybe_unused]] bool tell(struct timespec* now) {
+        if (!is_set.load(std::memory_order_relaxed)) return false;
+        const std::lock_guard lock(mutex);
+        const std::int64_t ns = function();
+        now->tv_sec = ns / 1'000'000'000;
+        now->tv_nsec = ns % 1'000'000'000;
+        return true;
+    }
+};
+OwnClock wall_clock;
+OwnClock steady_clock;
+
+std::atomic<bool> armed_anywhere{false};
+std::atomic<std::uint64_t> calls_left_anywhere{0};
+std::atomic<int> error_anywhere{0};
+std::atomic<const char*> failed_anywhere{nullptr};
+
+// True if this is the call that is to fail, of those of all threads.
+[[maybe_unused]] bool fails_anywhere(const char* name, int error) noexcept {
+    if (paused || !armed_anywhere.load() || calls_left_anywhere.fetch_sub(1) != 1) return false;
+    armed_anywhere = false;
+    failed_anywhere = name;
+    errno = error_anywhere.load() != 0 ? error_anywhere.load() : error;
+    return true;
+}
 
 // True if this is the call that is to fail; errno is set then.
 [[maybe_unused]] bool fails(const char* name, int error) noexcept {
-    if (calls_left == 0 || --calls_left != 0) return false;
+    if (fails_anywhere(name, error)) return true;
+    if (paused || calls_left == 0 || --calls_left != 0) return false;
     failed = name;
+    failed_with = error;
     errno = error;
     return true;
 }
@@ -39,7 +78,7 @@ std::function<std::int64_t()> clock_function;
 // True as often as was asked for, then once false.
 [[maybe_unused]] bool interrupts() noexcept {
     const unsigned times = interruptions.load(std::memory_order_relaxed);
-    if (times == 0) return false;
+    if (times == 0 || paused) return false;
     if (interruptions_left == 0) {
         interruptions_left = times;
     } else if (--interruptions_left == 0) {
@@ -67,6 +106,21 @@ FailingCall::FailingCall(std::uint64_t n) {
 FailingCall::~FailingCall() { calls_left = 0; }
 bool FailingCall::happened() noexcept { return failed != nullptr; }
 std::string FailingCall::name() { return failed != nullptr ? failed : "none"; }
+int FailingCall::error() noexcept { return failed_with; }
+FailingCallAnywhere::FailingCallAnywhere(std::uint64_t n, int error) {
+    failed_anywhere = nullptr;
+    error_anywhere = error;
+    calls_left_anywhere = n;
+    armed_anywhere = true;
+}
+FailingCallAnywhere::~FailingCallAnywhere() { armed_anywhere = false; }
+bool FailingCallAnywhere::happened() noexcept { return failed_anywhere.load() != nullptr; }
+std::string FailingCallAnywhere::name() {
+    const char* const name = failed_anywhere.load();
+    return name != nullptr ? name : "none";
+}
+OwnCalls::OwnCalls() noexcept { paused = true; }
+OwnCalls::~OwnCalls() { paused = false; }
 
 Interruptions::Interruptions(unsigned times) {
     interrupted = 0;
@@ -76,17 +130,19 @@ Interruptions::Interruptions(unsigned times) {
 Interruptions::~Interruptions() { interruptions = 0; }
 std::uint64_t Interruptions::count() noexcept { return interrupted.load(); }
 
-WallClock::WallClock(std::function<std::int64_t()> clock) {
-    const std::lock_guard lock(clock_mutex);
-    clock_function = std::move(clock);
-    clock_set = true;
+WallClock::WallClock(std::function<std::int64_t()> clock) { wall_clock.set(std::move(clock)); }
+WallClock::~WallClock() { wall_clock.is_set = false; }
+
+SteadyClock::SteadyClock(std::function<std::int64_t()> clock) {
+    steady_clock.set(std::move(clock));
 }
-WallClock::~WallClock() { clock_set = false; }
+SteadyClock::~SteadyClock() { steady_clock.is_set = false; }
 
 }  // namespace strata::test
 
 #if STRATA_OWN_SYSTEM_CALLS
 using strata::test::fails;
+using strata::test::fails_anywhere;
 using strata::test::interrupts;
 using strata::test::next;
 
@@ -94,7 +150,7 @@ using strata::test::next;
 extern "C" {
 
 int posix_fallocate(int fd, off_t offset, off_t bytes) {
-    if (fails("posix_fallocate", ENOSPC)) return ENOSPC;
+    if (fails("posix_fallocate", ENOSPC)) return errno;
     if (interrupts()) return EINTR;
     static decltype(::posix_fallocate)* real = nullptr;
     return next("posix_fallocate", real)(fd, offset, bytes);
@@ -136,6 +192,24 @@ int mkdirat(int directory, const char* name, mode_t mode) noexcept {
     return next("mkdirat", real)(directory, name, mode);
 }
 
+int unlinkat(int directory, const char* name, int flags) noexcept {
+    if (fails("unlinkat", EBUSY)) return -1;
+    static decltype(::unlinkat)* real = nullptr;
+    return next("unlinkat", real)(directory, name, flags);
+}
+
+struct dirent* readdir(DIR* stream) {
+    if (fails("readdir", EIO)) return nullptr;
+    static decltype(::readdir)* real = nullptr;
+    return next("readdir", real)(stream);
+}
+
+int eventfd(unsigned count, int flags) noexcept {
+    if (fails("eventfd", EMFILE)) return -1;
+    static decltype(::eventfd)* real = nullptr;
+    return next("eventfd", real)(count, flags);
+}
+
 int fchmod(int fd, mode_t mode) noexcept {
     if (fails("fchmod", EPERM)) return -1;
     static decltype(::fchmod)* real = nullptr;
@@ -155,6 +229,12 @@ int renameat2(int from, const char* old_name, int to, const char* new_name,
     return next("renameat2", real)(from, old_name, to, new_name, flags);
 }
 
+int renameat(int from, const char* old_name, int to, const char* new_name) noexcept {
+    if (fails_anywhere("renameat", EBUSY)) return -1;
+    static decltype(::renameat)* real = nullptr;
+    return next("renameat", real)(from, old_name, to, new_name);
+}
+
 int fstat(int fd, struct stat* status) noexcept {
     if (fails("fstat", EIO)) return -1;
     static decltype(::fstat)* real = nullptr;
@@ -165,6 +245,36 @@ ssize_t pread(int fd, void* out, size_t size, off_t offset) {
     if (fails("pread", EIO) || interrupts()) return -1;
     static decltype(::pread)* real = nullptr;
     return next("pread", real)(fd, out, size, offset);
+}
+
+ssize_t write(int fd, const void* bytes, size_t size) {
+    // Of files alone: an event is signalled by a write that no disk can refuse.
+    static decltype(::fstat)* status_of = nullptr;
+    struct stat status {};
+    if (next("fstat", status_of)(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        fails_anywhere("write", ENOSPC)) {
+        return -1;
+    }
+    static decltype(::write)* real = nullptr;
+    return next("write", real)(fd, bytes, size);
+}
+
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+    if (fails_anywhere("pwrite", EIO)) return -1;
+    static decltype(::pwrite)* real = nullptr;
+    return next("pwrite", real)(fd, bytes, size, offset);
+}
+
+int fsync(int fd) {
+    if (fails_anywhere("fsync", EIO)) return -1;
+    static decltype(::fsync)* real = nullptr;
+    return next("fsync", real)(fd);
+}
+
+int fdatasync(int fd) {
+    if (fails_anywhere("fdatasync", EIO)) return -1;
+    static decltype(::fdatasync)* real = nullptr;
+    return next("fdatasync", real)(fd);
 }
 
 void* mmap(void* address, size_t size, int protection, int flags, int fd, off_t offset) noexcept {
@@ -182,6 +292,7 @@ int fcntl(int fd, int command, ...) {
         fails("fcntl (lock)", ENOLCK)) {
         return -1;
     }
+    if (command == F_OFD_GETLK && fails("fcntl (question)", ENOMEM)) return -1;
     if ((command == F_OFD_SETLK || command == F_OFD_SETLKW) && interrupts()) return -1;
     static decltype(::fcntl)* real = nullptr;
     return next("fcntl", real)(fd, command, argument);
@@ -189,13 +300,8 @@ int fcntl(int fd, int command, ...) {
 
 int clock_gettime(clockid_t clock, struct timespec* now) noexcept {
     using namespace strata::test;
-    if (clock == CLOCK_REALTIME && clock_set.load(std::memory_order_relaxed)) {
-        const std::lock_guard lock(clock_mutex);
-        const std::int64_t ns = clock_function();
-        now->tv_sec = ns / 1'000'000'000;
-        now->tv_nsec = ns % 1'000'000'000;
-        return 0;
-    }
+    if (clock == CLOCK_REALTIME && wall_clock.tell(now)) return 0;
+    if (clock == CLOCK_MONOTONIC && steady_clock.tell(now)) return 0;
     static decltype(::clock_gettime)* real = nullptr;
     return next("clock_gettime", real)(clock, now);
 }

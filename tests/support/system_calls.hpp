@@ -34,6 +34,32 @@ public:
     /// Whether there was an nth call; then its name.
     static bool happened() noexcept;
     static std::string name();
+    /// The errno that it got.
+    static int error() noexcept;
+};
+
+/// While it lives, the nth of the calls below, or of write, pwrite, renameat, fsync and fdatasync,
+/// made by any thread, fails once: with this errno, or with its own usual one if that is 0.
+class FailingCallAnywhere {
+public:
+    explicit FailingCallAnywhere(std::uint64_t n, int error = 0);
+    FailingCallAnywhere(const FailingCallAnywhere&) = delete;
+    FailingCallAnywhere& operator=(const FailingCallAnywhere&) = delete;
+    ~FailingCallAnywhere();
+
+    /// Whether there was an nth call; then its name, also when the object has gone.
+    static bool happened() noexcept;
+    static std::string name();
+};
+
+/// While it lives, this thread's calls are the test's own: they neither count nor fail, and are not
+/// interrupted. Not to be nested.
+class OwnCalls {
+public:
+    OwnCalls() noexcept;
+    OwnCalls(const OwnCalls&) = delete;
+    OwnCalls& operator=(const OwnCalls&) = delete;
+    ~OwnCalls();
 };
 
 /// While it lives, every call that may be interrupted by a signal is, `times` times in a row.
@@ -54,6 +80,15 @@ public:
     WallClock(const WallClock&) = delete;
     WallClock& operator=(const WallClock&) = delete;
     ~WallClock();
+};
+
+/// The same with CLOCK_MONOTONIC, for what does not wait meanwhile.
+class SteadyClock {
+public:
+    explicit SteadyClock(std::function<std::int64_t()> clock);
+    SteadyClock(const SteadyClock&) = delete;
+    SteadyClock& operator=(const SteadyClock&) = delete;
+    ~SteadyClock();
 };
 
 }  // namespace strata::test

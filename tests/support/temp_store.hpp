@@ -52,7 +52,11 @@ class TempStore {
 public:
     static constexpr std::uint64_t region_max_bytes = 64_MiB;
 
+    enum class Regions : bool { shared, own };
+
     explicit TempStore(std::string name = "store") : name_(std::move(name)) {}
+    /// `own`: its dimensions have a region file each.
+    explicit TempStore(Regions regions) : name_("store"), regions_(regions) {}
 
     const std::string& name() const noexcept { return name_; }
     const std::filesystem::path& base() const noexcept { return base_.path(); }
@@ -62,7 +66,8 @@ public:
     ProducerOptions producer_options() const {
         return {.base_path = base_.path(),
                 .memory_limit = 64_MiB,
-                .region_max_bytes = region_max_bytes};
+                .region_max_bytes = region_max_bytes,
+                .own_regions = regions_ == Regions::own};
     }
     ConsumerOptions consumer_options() const { return {.base_path = base_.path()}; }
 
@@ -93,6 +98,7 @@ public:
 private:
     TempBase base_;
     std::string name_;
+    Regions regions_ = Regions::shared;
 };
 
 /// The strata::Error that `action` throws; nothing if it throws none.

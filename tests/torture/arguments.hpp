@@ -10,8 +10,15 @@
 
 namespace strata::test {
 
+/// Whether the build has the library's part that makes backups.
+#if defined(STRATA_TORTURE_BACKUPS)
+inline constexpr bool with_backups = true;
+#else
+inline constexpr bool with_backups = false;
+#endif
+
 struct Orders {
-    std::string role{};  ///< produce, consume or settle
+    std::string role{};  ///< produce, consume, back up or settle
     std::string base{};  ///< directory of the stores
     int ledger = -1;     ///< descriptor
     Place place = Place::steady;

@@ -9,7 +9,7 @@
 #include "tests/support/process.hpp"
 #include "tests/torture/driver.hpp"
 #include "tests/torture/victim.hpp"
-#include <strata/inspect.hpp>
+#include <strata/leftovers.hpp>
 
 namespace strata::test {
 
@@ -26,9 +26,15 @@ constexpr std::uint64_t fixed_bytes = 512_KiB;
 // A producer works on while consumers come and are killed; then all consumers go for good.
 void Driver::balance(Place place) {
     no_consumers_ = false;
+    ledger_.settling.store(false);
     ledger_.finish.store(false);
     Random random(seed_ ^ tally_.rounds);
     start_producer({.role = "settle", .place = place, .seed = random.below(1 << 30)}, false);
+    // Until then it is a reader itself: it holds a snapshot of what it compares.
+    const auto limit = Clock::now() + patience;
+    while (!ledger_.settling.load() && producer_ > 0 && Clock::now() < limit) {
+        await_child(Clock::now() + 1ms);
+    }
     const auto until = Clock::now() + scaled(150ms, 600ms);
     while (Clock::now() < until && producer_ > 0) {
         start_missing_consumers();
@@ -44,13 +50,17 @@ void Driver::balance(Place place) {
             ::kill(consumer.pid, SIGKILL);
         }
     }
-    // Forked children end by themselves.
-    const auto limit = Clock::now() + patience;
+    // Forked children end by themselves. Whoever was waited for has closed all of its files.
     while (children() > 1 && producer_ > 0 && Clock::now() < limit) {
         await_child(Clock::now() + 1ms);
     }
-    if (!readers(name_of(place), base_).empty()) {
-        wrong("there are pins although there are no consumers");
+    if (producer_ > 0 && children() > 1) {
+        wrong("consumers are left although nobody starts any");
+    }
+    for (const ReaderInfo& reader : readers(name_of(place), base_)) {
+        wrong("process " + std::to_string(reader.pid) + " pins epoch " +
+              std::to_string(reader.epoch) + " although there are no consumers; the producer is " +
+              std::to_string(producer_));
     }
     ledger_.finish.store(true);
     if (await_end_of_producer("the producer that settles")) {
@@ -77,10 +87,10 @@ void Driver::judge_balance(Place place) {
         wrong(where + "counts " + std::to_string(b.committed_bytes.load()) +
               " bytes, the kernel counts " + std::to_string(b.kernel_bytes.load()));
     }
-    if (b.limbo_bytes != 0 || b.files != b.dimensions) {
+    if (b.limbo_bytes != 0 || b.files != b.regions) {
         wrong(where + std::to_string(b.limbo_bytes.load()) + " bytes wait in limbo; " +
               std::to_string(b.files.load()) + " region files for " +
-              std::to_string(b.dimensions.load()) + " dimensions");
+              std::to_string(b.regions.load()) + " regions");
     }
     tally_.most_committed_percent =
         std::max(tally_.most_committed_percent, b.committed_bytes * 100 / allowed);

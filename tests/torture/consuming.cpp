@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
 #include "tests/support/oracle.hpp"
 #include "tests/support/process.hpp"
@@ -69,9 +70,7 @@ public:
             if (snapshot.generation() != wanted) {
                 judge(ledger_, {"asked for generation " + std::to_string(wanted)}, "retained");
             }
-            if (compare(snapshot, "retained")) {
-                ledger_.retained.fetch_add(1);
-            }
+            retain(snapshot);
         } catch (const Error& error) {
             if (error.code() != Errc::generation_not_retained) {
                 throw;
@@ -79,7 +78,41 @@ public:
         }
     }
 
-    /// A child goes on with what it inherits, while the parent lets go of it at once or does not.
+    void look_back_in_time() {
+        const auto time = std::chrono::system_clock::now() -
+                          std::chrono::microseconds(random_.below(std::uint64_t{50'000}));
+        try {
+            const Snapshot snapshot = consumer_.snapshot_at(time);
+            if (snapshot.published_at() > time) {
+                judge(ledger_,
+                      {"generation " + std::to_string(snapshot.generation()) +
+                       " was published after the time that was asked for"},
+                      "retained");
+            }
+            retain(snapshot);
+        } catch (const Error& error) {
+            if (error.code() != Errc::generation_not_retained) {
+                throw;
+            }
+        }
+    }
+
+    void look_at_bookmark() {
+        const std::vector<Bookmark> bookmarks = consumer_.bookmarks();
+        if (bookmarks.empty()) {
+            return;
+        }
+        try {
+            // It may have been moved or removed since.
+            retain(consumer_.snapshot_at(bookmarks[random_.below(bookmarks.size())].name));
+        } catch (const Error& error) {
+            if (error.code() != Errc::bookmark_not_found) {
+                throw;
+            }
+        }
+    }
+
+    /// A child goes on with what it inherits, while the parent releases it at once or does not.
     void fork_reader() {
         if constexpr (address_sanitized) {  // its allocator may be locked by a thread that is gone
             return;
@@ -103,6 +136,16 @@ public:
     bool replaced() const { return consumer_.store_replaced(); }
 
 private:
+    // Held as others are: it stays what it is when the producer lets the generation go.
+    void retain(const Snapshot& snapshot) {
+        if (compare(snapshot, "retained")) {
+            ledger_.retained.fetch_add(1);
+            if (random_.below(4) == 0) {
+                held_.push_back(snapshot);
+            }
+        }
+    }
+
     std::size_t place() const noexcept { return static_cast<std::size_t>(orders_.place); }
     bool lasting() const noexcept { return orders_.place != Place::brief; }
 
@@ -118,7 +161,7 @@ private:
             }
         }
         if (!verdict) {
-            verdict = World(salt).check(snapshot, steps_are_generations(orders_.place));
+            verdict = World(salt).check(snapshot, stamps_of(orders_.place));
         }
         // Of a store that was removed, a reader keeps what it has mapped.
         if (verdict.missing && !lasting() && consumer_.store_replaced()) {
@@ -202,6 +245,9 @@ void consume(const Orders& orders, Ledger& ledger) {
                 case 0: reader->fork_reader(); break;
                 case 1:
                 case 2: reader->look_back(); break;
+                case 3: reader->look_back_in_time(); break;
+                case 4:
+                case 5: reader->look_at_bookmark(); break;
                 default: break;
             }
             if (reader->wait(std::chrono::microseconds(random.below(3000))) ==

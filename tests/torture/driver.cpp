@@ -111,7 +111,7 @@ void Driver::start_consumer(unsigned slot) {
     Consumer& consumer = consumers_[slot];
     const Visit visit = visit_of(seed_, slot, consumer.visits++);
     consumer.stopped_until = 0;
-    consumer.pid = start({.role = "consume",
+    consumer.pid = start({.role = visit.role,
                           .place = visit.place,
                           .seed = visit.seed,
                           .steps = visit.looks,
@@ -192,6 +192,12 @@ void Driver::strike(const Round& round) {
     }
 }
 
+// Grows with whatever a producer does: one that lives for long, on a machine that is slow, is none
+// that hangs.
+std::uint64_t Driver::progress() const noexcept {
+    return ledger_.generations + ledger_.refused + ledger_.created + ledger_.retained_by_lot;
+}
+
 // Carries out the blows in the order of their times, until the producer is gone.
 bool Driver::await_producer(const Round& round, Clock::time_point begun) {
     struct Act {
@@ -209,15 +215,22 @@ bool Driver::await_producer(const Round& round, Clock::time_point begun) {
     if (round.blow != Round::Blow::none) {
         acts.push_back({begun + round.blow_after, Act::blow});
     }
-    std::sort(acts.begin(), acts.end(), [](const Act& a, const Act& b) { return a.at < b.at; });
+    // Stable: it may be continued at the very time that it is stopped.
+    std::ranges::stable_sort(acts, {}, &Act::at);
     auto next = acts.begin();
+    Clock::time_point heard = begun;
+    std::uint64_t reached = progress();
     while (producer_ > 0) {
-        if (Clock::now() > begun + patience) {
+        if (const std::uint64_t now = progress(); now != reached) {
+            reached = now;
+            heard = Clock::now();
+        }
+        if (Clock::now() > heard + patience) {
             wrong("the producer hangs, " + shown_death(round));
             return false;
         }
         if (next == acts.end() || Clock::now() < next->at) {
-            await_child(next == acts.end() ? begun + patience + 1s : next->at);
+            await_child(next == acts.end() ? heard + patience + 1s : next->at);
             continue;
         }
         switch (next++->what) {

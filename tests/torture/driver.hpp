@@ -76,6 +76,7 @@ private:
     void judge_balance(Place place);
     void clear_brief();
     std::size_t children() const;
+    std::uint64_t progress() const noexcept;
     void wrong(std::string text);
 
     std::filesystem::path base_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interleavings that are rare in nature, made certain: at the crash points, instead of dying, one
 // side waits while the other acts. Everything happens in one thread.
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -23,8 +24,10 @@
 #include "ipc/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
+#include "producer/reclaim/closing_roots.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sleeping_thread.hpp"
+#include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>
 
@@ -138,6 +141,35 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("the producer has its lock on an epoch just when a consumer wants to pin that") {
+    // The producer's own lock stands for an instant; this one stands for it.
+    const TempStore store;
+    Producer producer = store.create();
+    publish_all(producer, 1);
+    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+    const ipc::FileDescriptor file(::open(store.file("control.mmap").c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(file);
+    const auto lock = [&](ipc::os::LockType type) {
+        return ipc::os::set_lock(file.get(), type, 0, std::uint64_t{1} << 61);
+    };
+    bool refused = false;
+    at_point("pin.epoch-read", [&] {
+        producer.reclaim();  // so the epoch has moved on, as it has when the producer locks
+        refused = lock(ipc::os::LockType::exclusive) == 0;
+        at_point("pin.locked", [&] { lock(ipc::os::LockType::unlock); });
+    });
+    std::string code = code_of([&] { CHECK(mismatch(consumer.snapshot(), 1) == ""); });
+    CHECK(refused);
+    CHECK(code == "no error");
+
+    // Somebody else's, on the newest epoch: no producer has that.
+    REQUIRE(lock(ipc::os::LockType::exclusive) == 0);
+    code = code_of([&] { (void)consumer.snapshot(); });
+    CHECK(code == "system");
+    REQUIRE(lock(ipc::os::LockType::unlock) == 0);
+    CHECK(mismatch(consumer.snapshot(), 1) == "");
+}
+
 TEST_CASE("the clock moves on while the root is looked at") {
     const TempStore store;
     Producer producer = store.create();
@@ -153,31 +185,25 @@ TEST_CASE("the clock moves on while the root is looked at") {
 }
 
 TEST_CASE("a root record that is reused while it is read is neither believed nor reported") {
-    // What stands in its place in the end depends on how many blocks are taken: among others, the
-    // record of a dimension, whose checksum is right and which as a root record is impossible.
-    for (Dimension others = 1; others <= 4; ++others) {
-        CAPTURE(others);
-        const TempStore store;
-        Producer producer = store.create();
-        publish_all(producer, 1);
-        Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-        at_point("pin.confirmed", [&] {
-            // The root that is about to be looked at is younger than the pin, so nothing keeps it.
-            producer.reclaim();
-            publish_all(producer, 2);
-            at_point("view.root-loaded", [&] {
-                publish_all(producer, 3);
-                producer.reclaim();
-                Batch batch = producer.batch();
-                for (Dimension i = 0; i < others; ++i) {
-                    batch.put({100 + i, 1}, "a dimension with a layer");
-                }
-                batch.crystallize();
-            });
+    const TempStore store;
+    Producer producer = store.create();
+    publish_all(producer, 1);
+    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+    at_point("pin.confirmed", [&] {
+        // The root that is about to be looked at is younger than the pin, so nothing keeps it.
+        producer.reclaim();
+        publish_all(producer, 2);
+        FileEditor control(store.file("control.mmap"));
+        const auto root = control.read<ipc::ControlCells>(ipc::cells_offset).root;
+        at_point("view.root-loaded", [&, root] {
+            publish_all(producer, 3);
+            producer.reclaim();  // its block may become anything
+            FileEditor(store.file("control.mmap"))
+                .write(root, std::array<std::uint64_t, 8>{~std::uint64_t{0}});
         });
-        CHECK(code_of([&] { CHECK(mismatch(consumer.snapshot(), 3) == ""); }) == "no error");
-        CHECK(visitor == nullptr);
-    }
+    });
+    CHECK(code_of([&] { CHECK(mismatch(consumer.snapshot(), 3) == ""); }) == "no error");
+    CHECK(visitor == nullptr);
 }
 
 TEST_CASE("a pin that is taken while the producer looks at the pins") {
@@ -210,7 +236,7 @@ TEST_CASE("first the root, then the ring of generations, then the number") {
     const auto look = [&](const char* when) {
         const std::string root =
             consumer.snapshot().generation() == after ? "new root" : "old root";
-        const std::string ring = code_of([&] { consumer.snapshot(after); });
+        const std::string ring = code_of([&] { (void)consumer.snapshot(after); });
         const std::string number = consumer.generation() == after ? "new number" : "old number";
         seen.push_back(std::string(when) + ": " + root + ", " + ring + ", " + number);
     };
@@ -234,13 +260,64 @@ TEST_CASE("first the root, then the ring of generations, then the number") {
     CHECK(seen[3] == "commit.generation-stored: new root, no error, new number");
 }
 
+TEST_CASE("a walk to an old generation does not begin again when the epoch advances") {
+    constexpr std::uint32_t retained = 300;
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.retain = retained;
+    Producer producer = Producer::create(store.name(), options);
+    std::uint64_t version = 0;
+    while (version < retained) {
+        publish_all(producer, ++version);  // as generation version + 1
+    }
+    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+    const auto published = consumer.snapshot(3).published_at();
+    const std::array<std::function<Snapshot()>, 2> questions{
+        [&] { return consumer.snapshot(producer.generation() - retained + 20); },
+        [&] { return consumer.snapshot_at(published - std::chrono::hours(1)); }};
+    for (const auto& question : questions) {
+        int walks = 0;
+        visitor = [&](std::string_view point) {
+            const bool begun = point == "walk.root-loaded";
+            walks += begun ? 1 : 0;
+            // At first before the root is known to be protected, later when the walk is over.
+            if ((begun && walks == 1) || (point == "view.root-loaded" && walks > 1 && walks < 10)) {
+                const auto inside = std::exchange(visitor, nullptr);
+                const auto before = producer.stats().epoch;
+                publish_all(producer, ++version);
+                producer.reclaim();
+                CHECK(producer.stats().epoch > before);
+                visitor = inside;
+            }
+        };
+        std::optional<Snapshot> snapshot;
+        const std::string code = code_of([&] { snapshot = question(); });
+        visitor = nullptr;
+        CHECK(walks == 2);
+        if (snapshot) {
+            const std::uint64_t of_it = snapshot->generation() - 1;
+            CHECK(mismatch(*snapshot, of_it) == "");
+            for (std::uint32_t i = 0; i < retained + 64; ++i) {  // evicted, its memory used again
+                publish_all(producer, ++version);
+            }
+            producer.reclaim();
+            CHECK(code_of([&] { (void)consumer.snapshot(of_it + 1); }) ==
+                  "generation_not_retained");
+            CHECK(mismatch(*snapshot, of_it) == "");
+        } else {
+            CHECK(code == "generation_not_retained");
+        }
+    }
+}
+
 TEST_CASE("whoever sleeps on the generation is woken by the commit, not only by looking again") {
     const TempStore store;
     Producer producer = store.create();
     const FileMapping control(store.file("control.mmap").c_str());
     const auto& word = *reinterpret_cast<const std::uint64_t*>(
         control.bytes() + ipc::cells_offset + offsetof(ipc::ControlCells, generation));
-    const int file = ::open(store.file("control.mmap").c_str(), O_RDONLY | O_CLOEXEC);
+    const ipc::FileDescriptor file(
+        ::open(store.file("control.mmap").c_str(), O_RDONLY | O_CLOEXEC));
     REQUIRE(ipc::announce_waiter(file, ::getpid()) == 0);
     bool woken = false;
     SleepingThread thread([&] {
@@ -252,7 +329,6 @@ TEST_CASE("whoever sleeps on the generation is woken by the commit, not only by 
     CHECK(publish_all(producer, 1) == 2);
     thread.join();
     CHECK(woken);
-    ::close(file);
 }
 
 TEST_CASE("a producer that dies between its last two stores is completed by the next") {
@@ -322,7 +398,7 @@ TEST_CASE("a snapshot that is copied, and then dropped, while its view is being 
     publish_all(producer, 1);
     Consumer consumer = store.attach();
     (void)consumer.snapshot();                // from the second on, the newest view stays open
-    Snapshot original = consumer.snapshot();  // in the thread's hold cell
+    Snapshot original = consumer.snapshot();  // in the thread's hazard slot
     Snapshot copy;
     at_point("view.flagged", [&] {
         copy = original;
@@ -419,5 +495,162 @@ TEST_CASE("a store that is being removed is whole or not there") {
         at_point(point, [&] { code = code_of([&] { store.attach(); }); });
         remove_store(store.name(), store.base());
         CHECK(code == "store_not_found");
+    }
+}
+
+TEST_CASE("an entry of the closing roots is empty while it changes") {
+    std::array<ipc::ClosingRoot, ipc::closing_root_slots> table{};
+    producer_impl::ClosingRoots roots(table.data());
+    roots.add(5, 50, 1);
+    bool looked = false;
+    at_point("closing-root.half", [&] {
+        looked = true;
+        CHECK(table[0].epoch == 0);
+        CHECK(table[0].root == 51);
+        CHECK(table[0].oldest == 2);
+    });
+    roots.add(5, 51, 2);  // again: its first producer died before the epoch was over
+    CHECK(looked);
+    CHECK(table[0].epoch == 5);
+    roots.add(6, 60, 3);
+    looked = false;
+    at_point("closing-root.twice", [&] {
+        looked = true;
+        CHECK(table[0].epoch == 6);  // never absent
+        CHECK(table[0].root == 60);
+    });
+    roots.keep_only(std::array{ipc::EpochRange{6, 6}});
+    CHECK(looked);
+    REQUIRE(roots.find(6));
+    CHECK(roots.find(6)->root == 60);
+    CHECK(roots.find(6)->oldest == 3);
+    CHECK(table[1].epoch == 0);
+}
+
+TEST_CASE("a bookmark that goes while somebody takes it is taken whole, or refused") {
+    // Moved on by another one as well: then the name leads there, or to what it led to.
+    for (const bool moved : {false, true}) {
+        for (const std::string_view point :
+             {"pin.epoch-read", "pin.locked", "pin.confirmed", "view.bookmark-found",
+              "view.root-loaded", "view.epoch-confirmed"}) {
+            CAPTURE(point);
+            CAPTURE(moved);
+            const TempStore store;
+            Producer producer = store.create();
+            publish_all(producer, 1);
+            producer.set_bookmark("mark");
+            churn(producer, 10);
+            Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+            bool acted = false;
+            at_point(point, [&] {
+                acted = true;
+                if (moved) {
+                    producer.set_bookmark("mark");
+                } else {
+                    producer.remove_bookmark("mark");
+                }
+                churn(producer, 30);
+            });
+            Snapshot snapshot;
+            const std::string code = code_of([&] { snapshot = consumer.snapshot_at("mark"); });
+            CHECK(acted);
+            const bool before_the_file = point.starts_with("pin.");
+            if (before_the_file && !moved) {
+                CHECK(code == "bookmark_not_found");
+                continue;
+            }
+            CHECK(code == "no error");
+            const std::uint64_t version = before_the_file ? 21 : 1;
+            CHECK(mismatch(snapshot, version) == "");
+            // And it stays, until it is dropped.
+            churn(producer, 50);
+            CHECK(mismatch(snapshot, version) == "");
+            if (moved) {
+                producer.remove_bookmark("mark");
+            }
+            churn(producer, 70);
+            CHECK(mismatch(snapshot, version) == "");
+            snapshot = {};
+            producer.reclaim();
+            producer.reclaim();
+            CHECK(producer.stats().limbo_bytes == 0);
+        }
+    }
+}
+
+TEST_CASE("a bookmark that is set while somebody looks for it protects who finds it") {
+    std::uint64_t version = 1;
+    SUBCASE("of a generation that his pin holds") {}
+    SUBCASE("of one that is younger than his pin") { version = 2; }
+    for (const std::string_view point : {"pin.epoch-read", "pin.locked", "pin.confirmed"}) {
+        CAPTURE(point);
+        const TempStore store;
+        Producer producer = store.create();
+        publish_all(producer, 1);
+        Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+        at_point(point, [&] {
+            if (version == 2) {
+                producer.reclaim();
+                publish_all(producer, 2);
+            }
+            producer.set_bookmark("mark");
+        });
+        const Snapshot snapshot = consumer.snapshot_at("mark");
+        producer.remove_bookmark("mark");
+        churn(producer, 10);
+        CHECK(mismatch(snapshot, version) == "");
+    }
+}
+
+TEST_CASE("a producer that dies with a bookmark in its hands has set it, or has not") {
+    for (const std::string_view act : {"set", "move", "remove"}) {
+        for (const std::string_view point :
+             {"bookmark.before-file", "bookmark.file-written", "bookmark.set", "bookmark.removed",
+              "reclaim.epoch-stored", "reclaim.pins-known"}) {
+            CAPTURE(act);
+            CAPTURE(point);
+            const TempStore store;
+            Child child = Child::start([&](const Channel& channel) {
+                Producer producer = store.create();
+                publish_all(producer, 1);
+                producer.set_bookmark("old");
+                publish_all(producer, 2);
+                channel.send(1);
+                channel.receive();
+                at_point(point, [] { std::raise(SIGKILL); });
+                if (act == "remove") {
+                    producer.remove_bookmark("old");
+                } else {
+                    producer.set_bookmark(act == "set" ? "new" : "old");
+                }
+                std::raise(SIGKILL);  // not every act comes to every point
+            });
+            child.receive();
+            Consumer consumer = Consumer::attach(store.name(), without_threads(store));
+            Snapshot reader = consumer.snapshot_at("old");
+            child.send(1);
+            CHECK(child.join_killed() == "");
+            std::optional<Producer> next(store.open());
+            churn(*next, 10);
+            CHECK(mismatch(reader, 1) == "");
+            next.reset();
+            next.emplace(store.open());
+            churn(*next, 30);
+            CHECK(mismatch(reader, 1) == "");
+            for (const Bookmark& bookmark : next->bookmarks()) {
+                const std::uint64_t version = bookmark.generation == reader.generation() ? 1 : 2;
+                CHECK(mismatch(consumer.snapshot_at(bookmark.name), version) == "");
+            }
+            const std::size_t names = next->bookmarks().size();
+            CHECK(names >= (act == "remove" ? 0U : 1U));
+            CHECK(names <= (act == "set" ? 2U : 1U));
+            for (const Bookmark& bookmark : next->bookmarks()) {
+                next->remove_bookmark(bookmark.name);
+            }
+            CHECK(mismatch(reader, 1) == "");
+            reader = {};
+            next->reclaim();
+            CHECK(next->stats().limbo_bytes == 0);
+        }
     }
 }

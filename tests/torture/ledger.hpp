@@ -13,7 +13,7 @@ namespace strata::test {
 /// The stores that are tortured, each in its own way.
 enum class Place : unsigned char {
     steady,  ///< roomy, with retained generations
-    tight,   ///< hardly room: refusals, and dimensions that move on from slow readers
+    tight,   ///< hardly room: refusals, and dimensions that are relocated for slow readers
     brief,   ///< created, replaced and removed all the time
 };
 inline constexpr std::size_t places = 3;
@@ -29,11 +29,15 @@ struct Ledger {
     using Count = std::atomic<std::uint64_t>;
 
     // By consumers and their forked children.
-    Count snapshots;  ///< compared whole
-    Count layers;     ///< compared with what they have to be
-    Count rechecks;   ///< of snapshots held since before
-    Count retained;   ///< of earlier generations
-    Count verified;   ///< strata::verify
+    Count snapshots;        ///< compared whole
+    Count layers;           ///< compared with what they have to be
+    Count rechecks;         ///< of snapshots held since before
+    Count retained;         ///< of earlier generations
+    Count retained_by_lot;  ///< by the producer itself, which knows what has to be there
+    Count bookmarked;       ///< generations that have a name
+    Count backups;
+    Count restored;  ///< backups that were restored and compared
+    Count verified;  ///< strata::verify
     Count attached;
     Count forks;
     Count suicides;  ///< of forked children, by SIGKILL
@@ -45,6 +49,7 @@ struct Ledger {
     Count removed;
     Count refused;  ///< commits for which there was no room
     Count relocations;
+    Count moves;  ///< of dimensions, because the producer was asked to
     // What nobody should ever see.
     Count mismatches;
     std::atomic<bool> complained;
@@ -55,6 +60,8 @@ struct Ledger {
     /// Deaths at crash points, in the order of the list of points.
     Count deaths_at[max_crash_points];
 
+    // A producer that settles has looked at what it takes over, and reads no more.
+    std::atomic<bool> settling;
     // The driver asks the last producers to finish: all consumers are gone.
     std::atomic<bool> finish;
     struct Balance {
@@ -65,7 +72,7 @@ struct Ledger {
         Count limbo_bytes;
         Count used_bytes;  ///< blocks in use in region files
         Count files;       ///< region files
-        Count dimensions;
+        Count regions;
     };
     Balance balance[places];
 };

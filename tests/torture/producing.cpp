@@ -3,13 +3,16 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <thread>
+#include <utility>
 
 #include "tests/support/oracle.hpp"
 #include "tests/support/process.hpp"
+#include "tests/torture/retention.hpp"
 #include "tests/torture/victim.hpp"
 
 namespace strata::test {
@@ -18,14 +21,27 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// By number, few or more than there are slots; by time, from what a few steps take to what few
+// producers live; up to a number of bytes; all, or none.
+void retain_by_lot(ProducerOptions& options, Random& random) {
+    constexpr std::uint32_t numbers[] = {0, 2, 4, 300, 600};
+    options.retain = numbers[random.below(std::size(numbers))];
+    if (random.below(2) == 0) {
+        options.retain_for = std::chrono::microseconds(scaled(100U, 1000U) << random.below(10));
+    }
+    if (random.below(3) == 0) {
+        options.retain_bytes = random.below(2) == 0 ? 256_KiB : 2_MiB;
+    }
+}
+
 ProducerOptions options_for(const Orders& orders, Random& random) {
     ProducerOptions options{.base_path = orders.base,
                             .memory_limit = memory_limit(orders.place),
                             .region_max_bytes = region_max_bytes(orders.place)};
     if (orders.place == Place::tight) {
-        options.slow_readers.policy = SlowReaderPolicy::move_on;
+        options.slow_readers.policy = SlowReaderPolicy::relocate;
     } else if (orders.place == Place::steady) {
-        options.retain = static_cast<std::uint32_t>(random.below(3) * 2);
+        retain_by_lot(options, random);
         options.slow_readers.policy =
             random.below(2) == 0 ? SlowReaderPolicy::fail : SlowReaderPolicy::wait;
         options.slow_readers.wait = 20ms;
@@ -36,16 +52,21 @@ ProducerOptions options_for(const Orders& orders, Random& random) {
 /// A producer and the step that comes next.
 class Worker {
 public:
-    Worker(const Orders& orders, Ledger& ledger, Producer producer, std::uint64_t salt)
-        : orders_(orders), ledger_(ledger), producer_(std::move(producer)), world_(salt) {}
+    Worker(const Orders& orders, Ledger& ledger, Producer producer, std::uint64_t salt,
+           const ProducerOptions& options)
+        : orders_(orders),
+          ledger_(ledger),
+          producer_(std::move(producer)),
+          world_(salt),
+          retention_(options, producer_.generation()) {}
 
     Producer& producer() noexcept { return producer_; }
+    const Retention& retention() const noexcept { return retention_; }
 
     /// Everything is as the last producer left it, and nothing that was published is lost.
     void take_stock() {
-        Consumer own = Consumer::attach(name_of(orders_.place), {.base_path = orders_.base});
-        const Snapshot found = own.snapshot();
-        judge(ledger_, world_.check(found, steps_are_generations(orders_.place)), "successor");
+        const Snapshot found = attach().snapshot();
+        judge(ledger_, world_.check(found, stamps_of(orders_.place)), "successor");
         const Generation published = ledger_.published[index()].load();
         if (found.generation() != producer_.generation() || found.generation() < published) {
             judge(ledger_,
@@ -53,8 +74,10 @@ public:
                    std::to_string(published) + " was published"},
                   "successor");
         }
+        look_at_bookmarks();
         const auto clock = World::clock_of(found);
         step_ = clock ? clock->step : 0;
+        moved_ = clock && found.generation() != clock->at_least;
     }
 
     /// Why there was no room the last time.
@@ -65,9 +88,11 @@ public:
         const Generation expected = producer_.generation() + 1;
         try {
             world_.prepare(batch, step_ + 1, expected);
+            retention_.begin();
             const Generation published = batch.crystallize();
+            retention_.published(published);
             if (published < expected ||
-                (steps_are_generations(orders_.place) && published != expected)) {
+                (stamps_of(orders_.place) == Stamps::expected && published != expected)) {
                 judge(ledger_,
                       {"crystallize gave generation " + std::to_string(published) + " instead of " +
                        std::to_string(expected)},
@@ -85,18 +110,129 @@ public:
             return false;
         }
         ++step_;
+        moved_ = false;
         ledger_.generations.fetch_add(1);
         return true;
     }
 
+    /// Moves a dimension to a file of its own or back, at most once between two steps: so a clock
+    /// says how many generations there are. Nobody sees a difference: `watched` tells whether this
+    /// process may have a snapshot to look at that.
+    void move(Random& random, bool watched) {
+        if (moved_ || step_ == 0) {
+            return;
+        }
+        const auto dimension = static_cast<Dimension>(1 + random.below(swept_dimension));
+        DimensionOptions options{.own_region = random.below(2) == 0};
+        if (options.own_region && random.below(2) == 0) {
+            options.max_bytes = region_max_bytes(orders_.place) / (1 + random.below(2));
+        }
+        Snapshot before;
+        if (watched) {
+            before = attach().snapshot();
+        }
+        const Generation expected = producer_.generation() + 1;
+        retention_.begin();
+        const Generation generation = producer_.move_dimension(dimension, options);
+        // Where there is little room, a companion's loan may relocate something at any time.
+        const bool alone = stamps_of(orders_.place) == Stamps::expected;
+        if (generation + 1 < expected || (alone && generation > expected)) {
+            wrong("move_dimension gave generation " + std::to_string(generation) + " after " +
+                  std::to_string(expected - 1));
+        }
+        moved_ = generation >= expected;
+        if (!moved_) {
+            return;
+        }
+        ledger_.relocations.fetch_add(generation - expected);
+        retention_.published(generation);
+        ledger_.published[index()].store(generation);
+        ledger_.moves.fetch_add(1);
+        if (watched) {
+            const Snapshot after = attach().snapshot();
+            if (after.generation() < generation || (alone && after.generation() != generation) ||
+                !changes(before, after).empty()) {
+                wrong("dimension " + std::to_string(dimension) + " was moved, and " +
+                      std::to_string(changes(before, after).size()) +
+                      " layers differ in generation " + std::to_string(after.generation()));
+            }
+        }
+    }
+
+    /// What a former producer, or this one, has given a name is what it was.
+    void look_at_bookmarks() {
+        Consumer own = attach();
+        for (const Bookmark& bookmark : producer_.bookmarks()) {
+            const Snapshot snapshot = own.snapshot_at(bookmark.name);
+            if (snapshot.generation() != bookmark.generation) {
+                wrong("bookmark " + bookmark.name + " leads to generation " +
+                      std::to_string(snapshot.generation()) + " instead of " +
+                      std::to_string(bookmark.generation));
+            }
+            judge(ledger_, world_.check(snapshot, stamps_of(orders_.place)), "bookmarked");
+            ledger_.bookmarked.fetch_add(1);
+        }
+    }
+
+    /// Sets a bookmark, moves one, or removes one.
+    void mark(Random& random) {
+        const std::string name(1, static_cast<char>('a' + random.below(3)));
+        if (random.below(3) != 0) {
+            const auto [oldest, newest] = attach().retained();
+            const Generation wanted = oldest + random.below(newest - oldest + 1);
+            producer_.set_bookmark(name, random.below(2) == 0 ? 0 : wanted);
+            return;
+        }
+        try {
+            producer_.remove_bookmark(name);
+        } catch (const Error& error) {
+            if (error.code() != Errc::bookmark_not_found) {
+                throw;
+            }
+        }
+    }
+    void remove_bookmarks() {
+        for (const Bookmark& bookmark : producer_.bookmarks()) {
+            producer_.remove_bookmark(bookmark.name);
+        }
+    }
+
+    /// What has to be retained is there, and what it was.
+    void look_back(Random& random) {
+        Consumer own = attach();
+        // Statistics read /proc/locks, for which all processors wait: slow on a busy machine.
+        const std::uint64_t bytes =
+            retention_.limits_bytes() ? statistics(producer_).history_bytes : 0;
+        if (std::string found = retention_.wrong(own, bytes); !found.empty()) {
+            wrong(std::move(found));
+        }
+        for (unsigned looks = retention_.enabled() ? 3 : 0; looks > 0; --looks) {
+            const Snapshot snapshot = retention_.any(own, random);
+            if (snapshot.generation() < retention_.opened()) {
+                wrong("generation " + std::to_string(snapshot.generation()) +
+                      " of a former producer is retained");
+            }
+            judge(ledger_, world_.check(snapshot, stamps_of(orders_.place)), "retained");
+            ledger_.retained_by_lot.fetch_add(1);
+        }
+    }
+
 private:
+    // Without a pin that stays: what is counted at the end is what others hold.
+    Consumer attach() const {
+        return Consumer::attach(name_of(orders_.place),
+                                {.base_path = orders_.base, .keep_idle_pin = false});
+    }
+    void wrong(std::string text) { judge(ledger_, {std::move(text)}, "producer"); }
     std::size_t index() const noexcept { return static_cast<std::size_t>(orders_.place); }
 
     const Orders& orders_;
     Ledger& ledger_;
     Producer producer_;
     World world_;
+    Retention retention_;
     Step step_ = 0;
+    bool moved_ = false;  // since the last step
     std::string refusal_;
 };
 
@@ -110,8 +246,8 @@ public:
                   try {
                       Batch batch = producer.batch();
                       for (std::uint64_t i = random.below(20); i > 0; --i) {
-                          batch.loan({static_cast<Dimension>(1 + random.below(4)), i},
-                                     random.below(5000));
+                          (void)batch.loan({static_cast<Dimension>(1 + random.below(4)), i},
+                                           random.below(5000));
                       }
                       if (random.below(4) == 0) {
                           producer.reclaim();
@@ -139,8 +275,10 @@ private:
     std::thread thread_;
 };
 
-/// What a producer does besides. What has no room is left undone.
-void aside(Producer& producer, Random& random, Place place) {
+/// What a producer does besides. What has no room is left undone. `watched`: this process may look
+/// at it with snapshots of its own.
+void aside(Worker& worker, Random& random, Place place, bool watched) {
+    Producer& producer = worker.producer();
     try {
         switch (random.below(24)) {
             case 0: producer.reclaim(); break;
@@ -156,6 +294,19 @@ void aside(Producer& producer, Random& random, Place place) {
                 producer.set_memory_limit(memory_limit(place));
                 break;
             case 4: (void)statistics(producer); break;
+            case 5: worker.move(random, watched); break;
+            case 6:
+            case 7:
+                if (watched && place == Place::steady) {
+                    worker.look_back(random);
+                }
+                break;
+            case 8:
+                if (watched && place == Place::steady) {
+                    worker.mark(random);
+                    worker.look_at_bookmarks();
+                }
+                break;
             default: break;
         }
     } catch (const Error& error) {
@@ -172,12 +323,21 @@ void work(const Orders& orders, Worker& worker, Random& random) {
     }
     Batch batch = worker.producer().batch();
     unsigned refused = 0;
-    for (std::uint64_t i = 0; i < orders.steps && refused < 20; ++i) {
-        aside(worker.producer(), random, orders.place);
+    // One that ends by itself lives until its slots in the control file are used again.
+    const bool long_lived = worker.retention().most() > 254 && orders.point.empty();
+    const std::uint64_t steps =
+        orders.steps > 1 && long_lived
+            ? std::max<std::uint64_t>(orders.steps, worker.retention().most() * 5 / 4)
+            : orders.steps;
+    for (std::uint64_t i = 0; i < steps && refused < 20; ++i) {
+        aside(worker, random, orders.place, true);
         if (!worker.step(batch)) {
-            ++refused;  // readers hold too much; they let go in a while
+            ++refused;  // readers hold too much; they release it in a while
             std::this_thread::sleep_for(500us);
         }
+    }
+    if (orders.place == Place::steady) {
+        worker.look_back(random);
     }
 }
 
@@ -188,11 +348,13 @@ void produce_briefly(const Orders& orders, Ledger& ledger, Random& random) {
     for (std::uint64_t life = 0; life < 1 + orders.steps / 8; ++life) {
         {
             const std::uint64_t salt = orders.seed * 1000 + life;
-            Worker worker(orders, ledger, Producer::create(name_of(orders.place), options), salt);
+            Worker worker(orders, ledger, Producer::create(name_of(orders.place), options), salt,
+                          options);
             ledger.created.fetch_add(1);
             ledger.published[static_cast<std::size_t>(orders.place)].store(0);
             Batch batch = worker.producer().batch();
             for (std::uint64_t i = random.below(6); i > 0; --i) {
+                aside(worker, random, orders.place, false);
                 if (!worker.step(batch)) {
                     break;
                 }
@@ -227,7 +389,7 @@ void produce(const Orders& orders, Ledger& ledger) {
     }
     const ProducerOptions options = options_for(orders, random);
     Worker worker(orders, ledger, Producer::open_or_create(name_of(orders.place), options),
-                  lasting_salt);
+                  lasting_salt, options);
     ledger.opened.fetch_add(1);
     worker.take_stock();
     work(orders, worker, random);
@@ -237,14 +399,17 @@ void settle(const Orders& orders, Ledger& ledger) {
     Random random(orders.seed);
     ProducerOptions options = options_for(orders, random);
     options.retain = 0;
+    options.retain_for = {};
     Worker worker(orders, ledger, Producer::open_or_create(name_of(orders.place), options),
-                  lasting_salt);
+                  lasting_salt, options);
     ledger.opened.fetch_add(1);
     worker.take_stock();
+    worker.remove_bookmarks();
+    ledger.settling.store(true);
     {
         Batch batch = worker.producer().batch();
         while (!ledger.finish.load()) {
-            aside(worker.producer(), random, orders.place);
+            aside(worker, random, orders.place, false);
             if (!worker.step(batch)) {
                 std::this_thread::sleep_for(1ms);
             }
@@ -267,10 +432,10 @@ void settle(const Orders& orders, Ledger& ledger) {
     balance.live_bytes = found.live_bytes;
     balance.committed_bytes = found.committed_bytes;
     balance.limbo_bytes =
-        found.limbo_fresh_bytes + found.limbo_parked_bytes + found.retired_file_bytes;
+        found.limbo_unscanned_bytes + found.limbo_held_bytes + found.retired_file_bytes;
     balance.used_bytes = used;
     balance.files = files;
-    balance.dimensions = found.dimensions;
+    balance.regions = found.regions.size();
 }
 
 }  // namespace strata::test

@@ -43,11 +43,16 @@ void report(Driver& driver, std::uint64_t seed, std::chrono::seconds time) {
     line("stores created", ledger.created);
     line("stores removed", ledger.removed);
     line("dimensions moved on", ledger.relocations);
+    line("dimensions moved when asked to", ledger.moves);
     line("commits refused for want of room", ledger.refused);
     line("snapshots compared whole", ledger.snapshots);
     line("  again, later", ledger.rechecks);
     line("  retained generations", ledger.retained);
+    line("  what has to be retained", ledger.retained_by_lot);
+    line("  bookmarked generations", ledger.bookmarked);
     line("  verified", ledger.verified);
+    line("backups", ledger.backups);
+    line("  restored and compared", ledger.restored);
     line("layers compared", ledger.layers);
     line("stores gone while compared", ledger.vanished);
     line("balances drawn", tally.balances);

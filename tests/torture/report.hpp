@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The summary that a torture run ends with.
 #pragma once
 
 #include <chrono>

@@ -2,6 +2,7 @@
 #include "tests/torture/schedule.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -28,7 +29,7 @@ bool leads_to(Place place, std::string_view point) {
     const bool of_open = begins_with_any(point, {"open.", "recover."});
     switch (place) {
         case Place::brief: return of_brief || begins_with_any(point, {"commit.", "close."});
-        case Place::tight: return !of_brief && !point.starts_with("history.");
+        case Place::tight: return !of_brief && !begins_with_any(point, {"history.", "bookmark."});
         case Place::steady: return !of_brief && !point.starts_with("relocate.");
     }
     return of_open;
@@ -62,7 +63,7 @@ Round round_of(std::uint64_t seed, std::uint64_t number) {
     round.place = often[random.below(std::size(often))];
     round.seed = random.below(std::uint64_t{1} << 40);
     round.steps = 10 + skewed(random, 7);
-    const std::uint64_t manner = random.below(16);
+    const std::uint64_t manner = random.below(20);
     if (manner < 10) {
         std::vector<std::string_view> points;
         for (const std::string_view point : crash_points()) {
@@ -80,6 +81,8 @@ Round round_of(std::uint64_t seed, std::uint64_t number) {
     } else if (manner < 15) {
         round.death.after = moment(random);
         round.steps = 100'000;
+    } else if (manner < 17) {
+        round.steps = 1;  // a producer for a single commit
     }
     if (random.below(10) == 0) {
         round.stop_after = moment(random);
@@ -99,11 +102,19 @@ Round round_of(std::uint64_t seed, std::uint64_t number) {
 
 Visit visit_of(std::uint64_t seed, unsigned slot, std::uint64_t number) {
     Random random = stream(seed, 2 + slot, number);
-    constexpr Place places_of_slots[consumer_slots] = {Place::steady, Place::steady, Place::tight,
-                                                       Place::tight, Place::brief};
-    Visit visit{.place = places_of_slots[slot],
-                .seed = random.below(std::uint64_t{1} << 40),
-                .looks = 20 + skewed(random, 9)};
+    constexpr Place places_of_slots[] = {Place::steady, Place::steady, Place::tight, Place::tight,
+                                         Place::brief};
+    const std::uint64_t victims_seed = random.below(std::uint64_t{1} << 40);
+    Visit visit;
+    if (slot < std::size(places_of_slots)) {
+        visit = {
+            .place = places_of_slots[slot], .seed = victims_seed, .looks = 20 + skewed(random, 9)};
+    } else {
+        visit = {.role = "back up",
+                 .place = random.below(2) == 0 ? Place::steady : Place::tight,
+                 .seed = victims_seed,
+                 .looks = 1 + skewed(random, 4)};
+    }
     if (random.below(2) == 0) {
         std::vector<std::string_view> points;
         for (const std::string_view point : crash_points()) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "tests/torture/arguments.hpp"
 #include "tests/torture/ledger.hpp"
 
 namespace strata::test {
@@ -39,13 +40,15 @@ struct Round {
 
 /// One consumer's life.
 struct Visit {
+    std::string role = "consume";
     Place place = Place::steady;
     std::uint64_t seed = 0;
-    std::uint64_t looks = 0;
-    Death death{};  ///< at a crash point or of its own accord
+    std::uint64_t looks = 0;  ///< or backups
+    Death death{};            ///< at a crash point or of its own accord
 };
 
-inline constexpr unsigned consumer_slots = 5;
+/// The last one makes backups.
+inline constexpr unsigned consumer_slots = with_backups ? 6 : 5;
 
 Round round_of(std::uint64_t seed, std::uint64_t number);
 Visit visit_of(std::uint64_t seed, unsigned slot, std::uint64_t number);

@@ -42,6 +42,10 @@ int main(int argc, char** argv) {
             produce(orders, *ledger);
         } else if (orders.role == "consume") {
             consume(orders, *ledger);
+        } else if (orders.role == "back up") {
+            if constexpr (with_backups) {
+                back_up(orders, *ledger);
+            }
         } else {
             settle(orders, *ledger);
         }

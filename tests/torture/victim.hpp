@@ -13,6 +13,9 @@ namespace strata::test {
 
 void produce(const Orders& orders, Ledger& ledger);
 void consume(const Orders& orders, Ledger& ledger);
+/// Backs a lasting store up beside its producer, restores what it has, and compares that. Only
+/// `with_backups`.
+void back_up(const Orders& orders, Ledger& ledger);
 /// The last producer of a round of killing: works until all consumers are gone, then draws up the
 /// balance.
 void settle(const Orders& orders, Ledger& ledger);
@@ -26,8 +29,9 @@ constexpr std::uint64_t region_max_bytes(Place place) noexcept {
 constexpr std::uint64_t memory_limit(Place place) noexcept {
     return place == Place::tight ? 3_MiB : 48_MiB;
 }
-/// Whether each step is exactly one generation: nobody moves on from slow readers.
-constexpr bool steps_are_generations(Place place) noexcept { return place != Place::tight; }
+constexpr Stamps stamps_of(Place place) noexcept {
+    return place == Place::tight ? Stamps::later : Stamps::expected;
+}
 
 /// Counts a verdict; if it is bad, notes it and ends the process.
 void judge(Ledger& ledger, const World::Verdict& verdict, std::string_view who);

@@ -28,6 +28,11 @@ constexpr Dimension first_spare = 90;
 constexpr unsigned spares = 3;
 constexpr std::uint64_t spare_period = 5;
 constexpr std::uint64_t spare_layers = 5;
+// One that is cleared: filled anew at once, added to, overwritten, cleared for good, begun again.
+constexpr std::uint64_t swept_period = 7;
+constexpr std::uint64_t swept_first = 20;  // layers by a clearing step
+constexpr std::uint64_t swept_layers = 25;
+constexpr std::uint64_t swept_few = 3;
 
 LayerId small_id(std::uint64_t index) noexcept {
     return {static_cast<Dimension>(1 + index % 3), index / 3 * 11};
@@ -36,11 +41,13 @@ LayerId large_id(std::uint64_t index) noexcept { return {large_dimension, index 
 LayerId spare_id(unsigned spare, std::uint64_t index) noexcept {
     return {first_spare + spare, index * 1000};
 }
+LayerId swept_id(std::uint64_t index) noexcept { return {swept_dimension, index * 5}; }
 std::string name_of(std::uint64_t index) {
     return std::string("name ").append(std::to_string(index));
 }
 std::uint64_t spare_phase(unsigned spare, Step s) noexcept { return (s + spare) % spare_period; }
 bool spare_begins(unsigned spare, Step s) noexcept { return spare_phase(spare, s) % 2 == 1; }
+bool swept_is_cleared(Step s) noexcept { return s % swept_period % 5 == 0; }  // phases 0 and 5
 
 void fill(std::span<std::byte> bytes, std::uint64_t content) noexcept {
     std::uint64_t state = mixed(content);
@@ -62,12 +69,17 @@ bool holds(std::span<const std::byte> bytes, std::uint64_t content) noexcept {
     return true;
 }
 
-double frequency_of(std::uint64_t content) noexcept { return static_cast<double>(content % 1000); }
+// Both are exact in a double: there are no 2^43 generations.
+constexpr std::uint64_t frequency_unit = 1000;
+double frequency_of(std::uint64_t content, Generation expected) noexcept {
+    return static_cast<double>(expected * frequency_unit + content % frequency_unit);
+}
 
 /// Collects what a check finds.
 class Comparison {
 public:
-    Comparison(Generation extra, World::Verdict& verdict) : extra_(extra), verdict_(verdict) {}
+    Comparison(Generation extra, Stamps stamps, World::Verdict& verdict)
+        : extra_(extra), stamps_(stamps), verdict_(verdict) {}
 
     void compare(const Layer& layer, LayerId id, Step since, std::uint64_t content,
                  std::uint64_t bytes) {
@@ -88,16 +100,17 @@ public:
             verdict_ = {where + " of step " + std::to_string(since) + " is missing", true, 0};
             return;
         }
-        // Step t is published as generation t + 1, or later by as many as moved on before it.
-        if (layer.generation() <= since || layer.generation() > since + 1 + extra_) {
+        if (!stamped(layer, since)) {
             verdict_.text = where + " is of generation " + std::to_string(layer.generation()) +
-                            ", should be of step " + std::to_string(since);
+                            ", should be of step " + std::to_string(since) + "; its frequency is " +
+                            std::to_string(layer.frequency());
         } else if (layer.size() != bytes) {
             verdict_.text = where + " has " + std::to_string(layer.size()) +
                             " bytes, should have " + std::to_string(bytes);
         } else if (!holds(layer.bytes(), content)) {
             verdict_.text = where + " has wrong bytes";
-        } else if (layer.id() != id || layer.frequency() != frequency_of(content)) {
+        } else if (layer.id() != id ||
+                   layer.frequency() != frequency_of(content, expected_of(layer))) {
             verdict_.text = where + " has a wrong header";
         }
     }
@@ -110,7 +123,29 @@ public:
     }
 
 private:
+    // 0 if it says nothing that a step could have written.
+    static Generation expected_of(const Layer& layer) noexcept {
+        const double frequency = layer.frequency();
+        return frequency >= 0 && frequency < 0x1p53
+                   ? static_cast<std::uint64_t>(frequency) / frequency_unit
+                   : 0;
+    }
+    // Step t is published as generation t + 1, or later by as many as were moved before it.
+    bool stamped(const Layer& layer, Step since) const noexcept {
+        const Generation stamp = layer.generation();
+        const Generation expected = expected_of(layer);
+        switch (stamps_) {
+            case Stamps::expected:
+                return stamp == expected && stamp > since && stamp <= since + 1 + extra_;
+            case Stamps::later:
+                return stamp >= expected && expected > since && stamp <= since + 1 + extra_;
+            case Stamps::anew: return expected > since;
+        }
+        return false;
+    }
+
     const Generation extra_;
+    const Stamps stamps_;
     World::Verdict& verdict_;
 };
 
@@ -161,13 +196,54 @@ World::Expected World::spare_layer(unsigned spare, std::uint64_t index, Step s) 
     return {since, mixed(since * 16 + spare + mixed(salt_ + index)), 100 + index};
 }
 
+World::Expected World::swept_layer(std::uint64_t index, Step s) const noexcept {
+    const std::uint64_t phase = s % swept_period;
+    const Step cleared = s - phase;
+    Step since = 0;  // what no step has put
+    if (phase == 5) {
+        return {};
+    }
+    if (phase == 6) {
+        since = index < swept_few ? s : 0;
+    } else if (index >= swept_first) {
+        since = phase >= 2 ? cleared + 2 : 0;
+    } else if (phase == 4 && index < swept_few) {
+        since = s;
+    } else {
+        since = cleared;
+    }
+    return since == 0 ? Expected{}
+                      : Expected{since, mixed(since ^ (salt_ + 3 + index)),
+                                 1 + mixed(since + index) % 500};
+}
+
+// What a step puts into the dimension stays, whether it says so before it clears it or afterwards.
+void World::prepare_swept(Batch& batch, Step s, Generation expected) const {
+    const bool clears_last = mixed(s ^ salt_) % 2 == 0;
+    if (swept_is_cleared(s) && !clears_last) {
+        batch.clear_dimension(swept_dimension);
+    }
+    for (std::uint64_t index = 0; index < swept_layers; ++index) {
+        const Expected what = swept_layer(index, s);
+        if (what.since == s) {
+            const Loan loan = batch.loan(swept_id(index), what.bytes,
+                                         {.frequency = frequency_of(what.content, expected)});
+            fill(loan.bytes(), what.content);
+        }
+    }
+    if (swept_is_cleared(s) && clears_last) {
+        batch.clear_dimension(swept_dimension);
+    }
+}
+
 void World::prepare(Batch& batch, Step s, Generation expected) const {
     const auto put = [&](LayerId id, const Expected& what) {
-        const Loan loan = batch.loan(id, what.bytes, {.frequency = frequency_of(what.content)});
+        const Loan loan =
+            batch.loan(id, what.bytes, {.frequency = frequency_of(what.content, expected)});
         fill(loan.bytes(), what.content);
     };
     if (s == 1) {
-        for (Dimension dimension = 1; dimension <= named_dimension; ++dimension) {
+        for (Dimension dimension = 1; dimension <= swept_dimension; ++dimension) {
             batch.add_dimension(dimension,
                                 std::string("number ").append(std::to_string(dimension)));
         }
@@ -188,8 +264,9 @@ void World::prepare(Batch& batch, Step s, Generation expected) const {
     const Expected named = named_layer(s % named_layers, s);
     std::string text(named.bytes, '\0');
     fill(std::as_writable_bytes(std::span(text)), named.content);
-    batch.put(named_dimension, name_of(s % named_layers), std::as_bytes(std::span(text)),
-              {.frequency = frequency_of(named.content), .keywords = {"tortured", "named"}});
+    batch.put(
+        named_dimension, name_of(s % named_layers), std::as_bytes(std::span(text)),
+        {.frequency = frequency_of(named.content, expected), .keywords = {"tortured", "named"}});
     for (unsigned spare = 0; spare < spares; ++spare) {
         if (spare_begins(spare, s) || spare_phase(spare, s) == 0) {
             batch.remove_dimension(first_spare + spare);
@@ -200,6 +277,7 @@ void World::prepare(Batch& batch, Step s, Generation expected) const {
             }
         }
     }
+    prepare_swept(batch, s, expected);
     batch.put_value(clock_id, Clock{.salt = salt_, .step = s, .at_least = expected});
 }
 
@@ -210,7 +288,22 @@ std::optional<Clock> World::clock_of(const Snapshot& snapshot) {
     return snapshot.get(clock_id).as<Clock>();
 }
 
-World::Verdict World::check(const Snapshot& snapshot, bool exact) const {
+bool World::fits(const Clock& clock, const Snapshot& snapshot, Stamps stamps) const {
+    if (clock.salt != salt_ || clock.step == 0 || clock.at_least < clock.step + 1) {
+        return false;
+    }
+    const Generation generation = snapshot.generation();
+    switch (stamps) {
+        case Stamps::expected:
+            return snapshot.get(clock_id).generation() == clock.at_least &&
+                   (generation == clock.at_least || generation == clock.at_least + 1);
+        case Stamps::later: return clock.at_least <= generation;
+        case Stamps::anew: return true;
+    }
+    return false;
+}
+
+World::Verdict World::check(const Snapshot& snapshot, Stamps stamps) const {
     Verdict verdict;
     const Generation generation = snapshot.generation();
     const std::string label = "generation " + std::to_string(generation) + ": ";
@@ -218,13 +311,10 @@ World::Verdict World::check(const Snapshot& snapshot, bool exact) const {
         const std::optional<Clock> clock = clock_of(snapshot);
         const Step s = clock ? clock->step : 0;
         const Generation extra = clock ? generation - 1 - s : 0;
-        Comparison comparison(extra, verdict);
-        if (clock && (clock->salt != salt_ || s == 0 || s >= generation ||
-                      clock->at_least > generation || clock->at_least < s + 1)) {
+        Comparison comparison(extra, stamps, verdict);
+        if (clock && !fits(*clock, snapshot, stamps)) {
             verdict.text = "the clock says step " + std::to_string(s) + ", at least generation " +
                            std::to_string(clock->at_least);
-        } else if (exact && extra != 0) {
-            verdict.text = "the clock says step " + std::to_string(s);
         }
         const auto compare = [&](LayerId id, const Expected& what) {
             comparison.compare(snapshot.find(id), id, what.since, what.content, what.bytes);
@@ -242,7 +332,10 @@ World::Verdict World::check(const Snapshot& snapshot, bool exact) const {
                                {named_dimension, layer_number(name)}, what.since, what.content,
                                what.bytes);
         }
-        std::uint64_t dimensions = clock ? named_dimension + 1 : 0;
+        for (std::uint64_t index = 0; index < swept_layers; ++index) {
+            compare(swept_id(index), swept_layer(index, s));
+        }
+        std::uint64_t dimensions = clock ? swept_dimension + 1 : 0;
         for (unsigned spare = 0; spare < spares; ++spare) {
             dimensions += spare_layer(spare, 0, s).since != 0 ? 1 : 0;
             for (std::uint64_t index = 0; index < spare_layers; ++index) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a tortured store has to contain: a function of its salt and the number of steps published.
 // A step is one crystallized batch of ours. It is not simply the generation, for a dimension that
-// moves on from slow readers takes a generation of its own; a clock layer says which step is which.
+// is moved, or relocated for slow readers, takes a generation of its own; a clock layer says which
+// step is which, and each layer's frequency which generation was expected when it was put.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,16 @@ struct Clock {
 };
 inline constexpr LayerId clock_id{1000, 0};
 
+/// The last of the dimensions that are always there, 1 to this: it is cleared now and then.
+inline constexpr Dimension swept_dimension = 6;
+
+/// What is known of the generations that a store's layers bear.
+enum class Stamps : unsigned char {
+    expected,  ///< those that were expected when they were put; between two steps at most one move
+    later,     ///< those, or later ones: commits relocate dimensions for slow readers
+    anew,      ///< others: this is a store that was restored from a backup
+};
+
 class World {
 public:
     explicit World(std::uint64_t salt) noexcept : salt_(salt) {}
@@ -38,9 +49,8 @@ public:
         std::uint64_t layers = 0;
         explicit operator bool() const noexcept { return !text.empty(); }
     };
-    /// Compares all layers of all dimensions, and that there are no others. `exact`: the store
-    /// never moves on, so that steps and generations go together.
-    Verdict check(const Snapshot& snapshot, bool exact) const;
+    /// Compares all layers of all dimensions, and that there are no others.
+    Verdict check(const Snapshot& snapshot, Stamps stamps) const;
 
 private:
     struct Expected {
@@ -52,6 +62,9 @@ private:
     Expected large_layer(std::uint64_t index, Step s) const noexcept;
     Expected named_layer(std::uint64_t index, Step s) const noexcept;
     Expected spare_layer(unsigned spare, std::uint64_t index, Step s) const noexcept;
+    Expected swept_layer(std::uint64_t index, Step s) const noexcept;
+    bool fits(const Clock& clock, const Snapshot& snapshot, Stamps stamps) const;
+    void prepare_swept(Batch& batch, Step s, Generation expected) const;
 
     std::uint64_t salt_;
 };

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// All versions of dimensions that an attachment knows, and the table by which readers find them.
+// It owns both, and counts what they take. Readers search the newest table (or, for a moment, an
+// older one, which says less) without a lock; everything else is guarded by the mutex under which
+// views are opened and closed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "consumer/cache_memory.hpp"
+#include "consumer/cached_dimension.hpp"
+#include "consumer/lookup_table.hpp"
+#include "consumer/seeded_hash.hpp"
+#include "ipc/layout.hpp"
+#include "strata/types.hpp"
+
+namespace strata::consumer_impl {
+
+class VersionTable {
+public:
+    /// `memory` outlives it. Throws std::bad_alloc.
+    VersionTable(const SeededHash& hash, CacheMemory& memory);
+    ~VersionTable();
+    VersionTable(const VersionTable&) = delete;
+    VersionTable& operator=(const VersionTable&) = delete;
+
+    const LookupTable& newest() const noexcept { return *tables_.back(); }
+    std::uint64_t size() const noexcept { return size_; }
+
+    /// So that one more version leaves the table half empty, and the generation can be counted.
+    /// Throws std::bad_alloc.
+    void make_room(Generation generation);
+    /// Room was made for it, in its last generation.
+    void insert(std::unique_ptr<CachedDimension> version) noexcept;
+    /// The version that a record of this generation describes, if it is known; it holds for this
+    /// generation, too, from then on.
+    CachedDimension* match(Generation generation, const ipc::DimensionRecord& record) noexcept;
+    /// Its list is complete as far as it has been filled: others may find it.
+    void publish_list(CachedDimension& version) noexcept;
+    /// Takes the version of an entry out; nobody reads it.
+    std::unique_ptr<CachedDimension> take_out(LookupEntry& entry) noexcept;
+
+    /// visit(entry) for each version of the dimension, until it returns true. It may take it out.
+    template <class Visit>
+    void visit(Dimension dimension, Visit visit) const {
+        LookupTable& table = *tables_.back();
+        for (std::uint64_t at = table.home_of(dimension);; ++at) {
+            LookupEntry& entry = table.at(at);
+            if (entry.generations.load(std::memory_order_relaxed) == 0) {
+                return;
+            }
+            if (entry.version.load(std::memory_order_relaxed) != nullptr &&
+                static_cast<Dimension>(entry.tag.load(std::memory_order_relaxed)) == dimension &&
+                visit(entry)) {
+                return;
+            }
+        }
+    }
+    /// visit(entry) for each version. It may take it out.
+    template <class Visit>
+    void visit_all(Visit visit) const {
+        for (std::uint64_t at = 0; at < tables_.back()->capacity(); ++at) {
+            LookupEntry& entry = tables_.back()->at(at);
+            if (entry.version.load(std::memory_order_relaxed) != nullptr) {
+                visit(entry);
+            }
+        }
+    }
+    /// Each entry in turn, with a version or without: for a search that resumes where it ended.
+    LookupEntry& next_entry() noexcept { return tables_.back()->at(++last_visited_); }
+
+private:
+    static constexpr std::uint64_t first_capacity = 16;
+
+    static std::uint64_t range_of(const LookupTable& table,
+                                  const CachedDimension& version) noexcept;
+    static void place(LookupTable& table, CachedDimension& version) noexcept;
+    void add_table(Generation generation, std::uint64_t capacity);
+
+    const SeededHash hash_;
+    CacheMemory& memory_;
+    std::vector<LookupTable::Pointer> tables_;  // the last one is in use
+    std::uint64_t size_ = 0;
+    std::uint64_t last_visited_ = 0;
+};
+
+}  // namespace strata::consumer_impl

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dimensions that a batch changes: found by number, each with the region that its puts go to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "producer/commit/dimension_homes.hpp"
+#include "producer/commit/placement.hpp"
+#include "producer/memory/region.hpp"
+#include "strata/batch.hpp"
+
+namespace strata::producer_impl {
+
+/// What a batch does to one dimension as a whole.
+struct BatchDimension {
+    Dimension number = 0;
+    Home home{};                                    // where its puts go; no region: none yet
+    std::uint64_t homes_version = 0;                // when `home` was found
+    std::vector<std::shared_ptr<Region>> former{};  // that it was relocated from meanwhile
+    bool remove = false;  // removed before anything else in this batch happens to it
+    bool clear = false;   // of the layers that it has then, none stays but by this batch
+    bool add = false;
+    std::string name{};         // new name; empty: unchanged
+    std::string name_if_new{};  // of a dimension that is added without a name
+};
+
+class BatchDimensions {
+public:
+    /// `placement` outlives it.
+    explicit BatchDimensions(Placement& placement) noexcept : placement_(placement) {}
+
+    /// Null if the batch does not change that dimension.
+    BatchDimension* find(Dimension number) noexcept {
+        if (last_touched_ < all_.size() && all_[last_touched_].number == number) {
+            return &all_[last_touched_];
+        }
+        return find_among_all(number);
+    }
+    /// The same, added if need be. The next call may move it.
+    BatchDimension& touch(Dimension number);
+    void append(BatchDimension dimension) { all_.push_back(std::move(dimension)); }
+    /// Where the puts of a dimension go, which may be elsewhere than the last time if it was
+    /// relocated meanwhile.
+    Region& region_of(BatchDimension& dimension, const DimensionOptions& options = {});
+
+    /// In the order of their first use until they are sorted.
+    std::vector<BatchDimension>& all() noexcept { return all_; }
+    /// Ascending by number.
+    void sort();
+    /// Forgets them all, but remembers where the last ones were.
+    void clear() noexcept;
+
+private:
+    /// The home that a dimension had in the batch's last use, which is found without a lock. Weak:
+    /// an idle batch must not keep the memory of a dimension that was removed.
+    struct Remembered {
+        Dimension number = 0;
+        std::weak_ptr<Region> region{};
+        std::uint64_t lineage = 0;
+        std::uint64_t homes_version = 0;
+    };
+    static constexpr std::size_t most_remembered = 4;
+
+    BatchDimension* find_among_all(Dimension number) noexcept;
+
+    Placement& placement_;
+    std::vector<BatchDimension> all_;
+    std::size_t last_touched_ = 0;                          // in all_
+    std::unordered_map<Dimension, std::size_t> positions_;  // in all_, if there are many
+    std::vector<Remembered> remembered_;
+};
+
+}  // namespace strata::producer_impl

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+cmake_minimum_required(VERSION 3.25)
+# cmake -DLIBRARY=... -DNM=... -DREADELF=... -DROOT=... -DSOVERSION=... -P symbols.cmake: libstrata.so
+# exports the functions of bindings/c/symbols.txt, which are those of the headers, and nothing else.
+file(STRINGS ${ROOT}/bindings/c/symbols.txt listed REGEX "^[^#]")
+if(NOT listed)
+  message(FATAL_ERROR "bindings/c/symbols.txt is empty")
+endif()
+
+function(compare kind found)
+  foreach(symbol IN LISTS listed)
+    if(NOT symbol IN_LIST found)
+      message(SEND_ERROR "symbols.txt has ${symbol}, ${kind} has not: it must never go")
+    endif()
+  endforeach()
+  foreach(symbol IN LISTS found)
+    if(NOT symbol IN_LIST listed)
+      message(SEND_ERROR "${kind} has ${symbol}: it is to be listed in symbols.txt, or hidden")
+    endif()
+  endforeach()
+endfunction()
+
+execute_process(COMMAND ${NM} -D --defined-only --format=posix ${LIBRARY}
+  OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]+" lines "${output}")
+set(exported "")
+foreach(line IN LISTS lines)
+  if(line MATCHES "^STRATA_[0-9]+(@@STRATA_[0-9]+)? A")
+    continue()  # the version itself, as nm and as llvm-nm write it
+  endif()
+  # A sanitizer's own, which its run-time library looks for.
+  if(line MATCHES "^__(asan|odr_asan|tsan|ubsan|lsan|sanitizer)")
+    continue()
+  endif()
+  if(NOT line MATCHES "^([^ ]+)@@STRATA_${SOVERSION} T ")
+    message(SEND_ERROR "not a function of the version STRATA_${SOVERSION}: ${line}")
+    continue()
+  endif()
+  list(APPEND exported ${CMAKE_MATCH_1})
+endforeach()
+compare("the library" "${exported}")
+
+file(GLOB headers ${ROOT}/include/strata/c/*.h)
+set(declared "")
+foreach(header IN LISTS headers)
+  file(READ ${header} text)
+  string(REGEX MATCHALL "STRATA_API[^(;]*[ *](strata_[a-z_0-9]+)\\(" functions "${text}")
+  foreach(function IN LISTS functions)
+    string(REGEX REPLACE ".*[ *](strata_[a-z_0-9]+)\\($" "\\1" name "${function}")
+    list(APPEND declared ${name})
+  endforeach()
+endforeach()
+compare("a header" "${declared}")
+
+execute_process(COMMAND ${READELF} -d ${LIBRARY} OUTPUT_VARIABLE dynamic
+  COMMAND_ERROR_IS_FATAL ANY)
+if(NOT dynamic MATCHES "soname: \\[libstrata\\.so\\.${SOVERSION}\\]")
+  message(SEND_ERROR "the soname is not libstrata.so.${SOVERSION}")
+endif()
+list(LENGTH listed count)
+message(NOTICE "${count} symbols, listed, declared and exported")

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nothing that C++ throws crosses the C ABI, memory that runs out least of all.
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include <doctest/doctest.h>
+
+#include "bindings/c/boundary.hpp"
+#include "tests/support/failing_allocations.hpp"
+#include "tests/support/temp_store.hpp"
+
+using strata::test::FailAfter;
+using strata::test::TempBase;
+
+namespace {
+
+// Runs `call` with a failure at each of its allocations in turn, until it succeeds. Every other
+// outcome is out_of_memory, with its text. Returns how many allocations could fail.
+template <class Call>
+std::uint64_t fail_everywhere(Call&& call) {
+    for (std::uint64_t n = 0;; ++n) {
+        CAPTURE(n);
+        strata_error error = STRATA_ERROR_INIT;
+        const strata_status status = [&] {
+            const FailAfter fault(n);
+            return call(&error);
+        }();
+        if (status == STRATA_OK) {
+            return n;
+        }
+        REQUIRE(std::string(strata_status_name(status)) == "out_of_memory");
+        REQUIRE(error.code == status);
+        REQUIRE(std::string(error.message) == "the process is out of memory");
+        REQUIRE(n < 10'000);
+    }
+}
+
+template <class Thrown>
+strata_error error_of(const Thrown& thrown) {
+    strata_error error = STRATA_ERROR_INIT;
+    const strata_status status = strata::bindings::guarded("call", &error, [&] { throw thrown; });
+    CHECK(status == error.code);
+    return error;
+}
+
+}  // namespace
+
+TEST_CASE("every exception becomes a status") {
+    CHECK(error_of(std::bad_alloc()).code == STRATA_OUT_OF_MEMORY);
+    CHECK(error_of(std::length_error("vector")).code == STRATA_OUT_OF_MEMORY);
+    const strata_error refused = error_of(std::system_error(EAGAIN, std::generic_category()));
+    CHECK(refused.code == STRATA_SYSTEM);
+    CHECK(refused.os_error == EAGAIN);
+    const strata_error odd = error_of(std::runtime_error("odd"));
+    CHECK(odd.code == STRATA_INTERNAL);
+    CHECK(std::string(odd.message) == "odd");
+    CHECK(std::string(odd.operation) == "call");
+    CHECK(error_of(42).code == STRATA_INTERNAL);
+}
+
+TEST_CASE("an error of the library keeps its parts; long texts are cut between characters") {
+    std::string detail;
+    while (detail.size() < 2000) {
+        detail += "ä";
+    }
+    const strata_error error = error_of(strata::Error({.code = strata::Errc::limit_exceeded,
+                                                       .operation = "put",
+                                                       .path = "/a/b",
+                                                       .detail = detail,
+                                                       .hint = "raise it",
+                                                       .errno_value = ENOSPC,
+                                                       .needed = 1,
+                                                       .limit = 2,
+                                                       .current = 3}));
+    CHECK(error.code == STRATA_LIMIT_EXCEEDED);
+    CHECK(error.os_error == ENOSPC);
+    CHECK(error.needed == 1);
+    CHECK(error.limit == 2);
+    CHECK(error.current == 3);
+    CHECK(std::string(error.operation) == "put");
+    CHECK(std::string(error.path) == "/a/b");
+    CHECK(std::string(error.hint) == "raise it");
+    const std::string message = error.message;
+    CHECK(message.size() >= sizeof error.message - 4);
+    CHECK(strata::valid_utf8(message));
+}
+
+TEST_CASE("memory that runs out anywhere is a status, and nothing is lost") {
+    const TempBase base;
+    const std::string path = base.path();
+    strata_producer_options producer_options = STRATA_PRODUCER_OPTIONS_INIT;
+    producer_options.base_path = path.c_str();
+    producer_options.memory_limit = 64 << 20;
+    producer_options.region_max_bytes = 64 << 20;
+    strata_producer* producer = nullptr;
+    REQUIRE(strata_produce("store", 5, &producer_options, &producer, nullptr) == STRATA_OK);
+    strata_batch* batch = nullptr;
+    CHECK(fail_everywhere(
+              [&](strata_error* error) { return strata_batch_new(producer, &batch, error); }) > 0);
+    REQUIRE(strata_put(batch, 1, 1, "first", 5, nullptr, nullptr) == STRATA_OK);
+    REQUIRE(strata_crystallize(batch, nullptr, nullptr) == STRATA_OK);
+    fail_everywhere([&](strata_error* error) {
+        return strata_put_name(batch, 1, "name", 4, "text", 4, nullptr, nullptr, error);
+    });
+    std::uint64_t generation = 0;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_crystallize(batch, &generation, error);
+          }) > 0);
+    CHECK(generation == 3);  // the failed ones published nothing
+
+    strata_attach_options options = STRATA_ATTACH_OPTIONS_INIT;
+    options.base_path = path.c_str();
+    strata_consumer* consumer = nullptr;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_attach("store", 5, &options, &consumer, error);
+          }) > 5);
+    strata_snapshot* snapshot = nullptr;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_snapshot_take(consumer, &snapshot, error);
+          }) > 0);
+    strata_layer layer{};
+    fail_everywhere([&](strata_error* error) {
+        return strata_get_name(snapshot, 1, "name", 4, &layer, error);
+    });
+    CHECK(std::string(static_cast<const char*>(layer.data), layer.size) == "text");
+    std::uint32_t number = 0;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_dimension_number(snapshot, "D1", 2, &number, error);
+          }) > 0);
+    CHECK(number == 1);
+    strata_changes* changes = nullptr;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_changes_between(nullptr, snapshot, &changes, error);
+          }) > 0);
+    strata_cursor* cursor = nullptr;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_cursor_open(snapshot, 1, &cursor, error);
+          }) > 0);
+    char* json = nullptr;
+    CHECK(fail_everywhere([&](strata_error* error) {
+              return strata_producer_statistics_json(producer, &json, nullptr, error);
+          }) > 0);
+    strata_free(json);
+    strata_cursor_close(cursor);
+    strata_changes_free(changes);
+    strata_snapshot_release(snapshot);
+    strata_detach(consumer);
+    strata_batch_free(batch);
+    strata_producer_close(producer);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of versions by itself: what is put in is found in its generations and nowhere else,
+// what is taken out is not, and all of it is counted.
+#include "consumer/version_table.hpp"
+
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include <doctest/doctest.h>
+
+using namespace strata;
+using namespace strata::consumer_impl;
+
+namespace {
+
+std::unique_ptr<CachedDimension> version_of(Dimension dimension, Generation first,
+                                            Generation last) {
+    auto version = std::make_unique<CachedDimension>();
+    version->dimension = dimension;
+    version->serial = 1000 + std::uint64_t{dimension};
+    version->changed = first;
+    version->index.root = first << 6;
+    version->first = first;
+    version->last = last;
+    return version;
+}
+
+ipc::DimensionRecord record_of(const CachedDimension& version) {
+    ipc::DimensionRecord record{};
+    record.dimension = version.dimension;
+    record.serial = version.serial;
+    record.generation = version.changed;
+    record.index = version.index.root;
+    return record;
+}
+
+struct Table {
+    CacheMemory memory{std::nullopt};
+    VersionTable versions{SeededHash::of_seed(7), memory};
+
+    CachedDimension& put(Dimension dimension, Generation first, Generation last) {
+        versions.make_room(last);
+        auto version = version_of(dimension, first, last);
+        CachedDimension& put = *version;
+        versions.insert(std::move(version));
+        return put;
+    }
+    const CachedDimension* at(Generation generation, Dimension dimension) const {
+        const auto found = versions.newest().find(generation, dimension);
+        return found.entry != nullptr ? found.entry->version.load() : nullptr;
+    }
+    void take_out(const CachedDimension& version) {
+        versions.visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
+            const bool is_it = entry.version == &version;
+            if (is_it) {
+                CHECK(versions.take_out(entry).get() == &version);
+            }
+            return is_it;
+        });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("each generation has the version that it was put in with, until that is taken out") {
+    Table table;
+    const std::uint64_t empty = table.memory.used();
+    const CachedDimension& older = table.put(7, 3, 5);
+    const CachedDimension& newer = table.put(7, 6, 9);
+    CHECK(table.versions.size() == 2);
+    CHECK(table.memory.used() == empty + 2 * sizeof(CachedDimension));
+    CHECK(table.at(2, 7) == nullptr);
+    CHECK(table.at(3, 7) == &older);
+    CHECK(table.at(5, 7) == &older);
+    CHECK(table.at(6, 7) == &newer);
+    CHECK(table.at(10, 7) == nullptr);
+    CHECK(table.at(6, 8) == nullptr);
+    table.take_out(older);
+    CHECK(table.at(4, 7) == nullptr);
+    CHECK(table.at(6, 7) == &newer);
+    CHECK(table.versions.size() == 1);
+    CHECK(table.memory.used() == empty + sizeof(CachedDimension));
+}
+
+TEST_CASE("a record that describes a version makes it known in one more generation") {
+    Table table;
+    const CachedDimension& version = table.put(7, 3, 5);
+    ipc::DimensionRecord record = record_of(version);
+    CHECK(table.versions.match(8, record) == &version);
+    CHECK(table.at(8, 7) == &version);
+    CHECK(version.last == 8);
+    CHECK(table.versions.match(2, record) == &version);
+    CHECK(table.at(2, 7) == &version);
+    // Each of these alone tells another version.
+    for (std::uint64_t ipc::DimensionRecord::*field :
+         {&ipc::DimensionRecord::serial, &ipc::DimensionRecord::generation,
+          &ipc::DimensionRecord::index}) {
+        ++(record.*field);
+        CHECK(table.versions.match(9, record) == nullptr);
+        --(record.*field);
+    }
+    CHECK(table.at(9, 7) == nullptr);
+}
+
+TEST_CASE("a thousand dimensions are found in the tables that grow, and visited once each") {
+    Table table;
+    std::map<Dimension, const CachedDimension*> put;
+    const LookupTable* const first = &table.versions.newest();
+    for (Dimension dimension = 0; dimension < 1000; ++dimension) {
+        put[dimension * 4096] = &table.put(dimension * 4096, 1, 2);
+    }
+    CHECK(first != &table.versions.newest());
+    CHECK(2 * table.versions.size() <= table.versions.newest().capacity());
+    for (const auto& [dimension, version] : put) {
+        REQUIRE(table.at(2, dimension) == version);
+    }
+    std::set<const CachedDimension*> visited;
+    table.versions.visit_all(
+        [&](LookupEntry& entry) { CHECK(visited.insert(entry.version).second); });
+    CHECK(visited.size() == put.size());
+    std::set<const LookupEntry*> in_turn;
+    for (std::uint64_t i = 0; i < table.versions.newest().capacity(); ++i) {
+        in_turn.insert(&table.versions.next_entry());
+    }
+    CHECK(in_turn.size() == table.versions.newest().capacity());
+}
+
+TEST_CASE("a list is published with its version, and goes along into a larger table") {
+    Table table;
+    CachedDimension& version = table.put(7, 1, 2);
+    constexpr std::uint64_t words = 5;
+    version.words.reset(static_cast<std::uint64_t*>(std::calloc(words, sizeof(std::uint64_t))));
+    REQUIRE(version.words);
+    version.dense.words = version.words.get();
+    version.dense.count = words;
+    version.list_bytes = words * sizeof(std::uint64_t);
+    CHECK(version.dense.tag == 0);
+    table.versions.publish_list(version);
+    const std::uint64_t tag = detail::DenseList::tag_of(7, words);
+    CHECK(version.dense.tag == tag);
+    CHECK(table.versions.newest().find(2, 7).tag == tag);
+    const LookupTable* const first = &table.versions.newest();
+    for (Dimension dimension = 100; &table.versions.newest() == first; ++dimension) {
+        table.put(dimension, 1, 2);
+    }
+    const auto found = table.versions.newest().find(2, 7);
+    REQUIRE(found.entry != nullptr);
+    CHECK(found.tag == tag);
+    CHECK((found.entry->list & LookupEntry::address_mask) ==
+          reinterpret_cast<std::uintptr_t>(version.words.get()));
+}

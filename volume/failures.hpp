@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Throwing strata::Error about the files of a volume.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "strata/error.hpp"
+
+namespace strata::volume_impl {
+
+/// The code that fits an errno of a call on a volume's files.
+Errc errc_of(int errno_value) noexcept;
+
+[[noreturn, gnu::cold]] void fail_file(int errno_value, std::string_view operation,
+                                       const std::filesystem::path& path, std::string detail,
+                                       std::string hint = {});
+[[noreturn, gnu::cold]] void fail_corrupt(std::string_view operation,
+                                          const std::filesystem::path& path, std::string detail,
+                                          std::string hint = {});
+/// A size would exceed its limit.
+[[noreturn, gnu::cold]] void fail_limit(std::string_view operation,
+                                        const std::filesystem::path& path, std::string detail,
+                                        std::uint64_t needed, std::uint64_t limit,
+                                        std::string hint);
+
+}  // namespace strata::volume_impl

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A directory that is built under a hidden name and then moved into place atomically. While its
+// builder lives, the kernel holds a lock on it, so that the leftovers of a crash can be told from
+// what is still under construction.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/os.hpp"
+
+namespace strata::volume_impl {
+
+inline constexpr std::uint32_t directory_mode = 0755;
+inline constexpr std::uint32_t file_mode = 0644;
+
+/// Errors name `operation`; all members throw Error.
+class StagedDirectory {
+public:
+    /// A new, empty directory next to `parent`/`name`.
+    StagedDirectory(const std::filesystem::path& parent, std::string name,
+                    std::string_view operation);
+    StagedDirectory(StagedDirectory&& other) noexcept;
+    StagedDirectory& operator=(StagedDirectory&& other) noexcept;
+    StagedDirectory(const StagedDirectory&) = delete;
+    StagedDirectory& operator=(const StagedDirectory&) = delete;
+    /// Removes it with its content unless it was published.
+    ~StagedDirectory();
+
+    /// The directory itself.
+    const ipc::FileDescriptor& descriptor() const noexcept { return directory_; }
+    const std::filesystem::path& path() const noexcept { return path_; }  ///< hidden
+    std::filesystem::path target() const { return parent_path_ / name_; }
+
+    ipc::FileDescriptor create_file(const std::string& name) const;
+    void create_directory(const std::string& name) const;
+
+    /// Makes it durable and gives it its name. Anything that had the name gets the hidden one;
+    /// returns whether there was any.
+    bool publish();
+    /// The same, but throws file_exists if something has the name.
+    void publish_new();
+    const ipc::FileDescriptor& parent() const noexcept { return parent_; }
+    const std::string& hidden_name() const noexcept { return hidden_; }
+
+    /// Removes what has the hidden name: the directory, or after publish() the one that it
+    /// replaced.
+    void discard() noexcept;
+    /// Leaves it where it is.
+    void keep() noexcept { hidden_.clear(); }
+
+private:
+    std::filesystem::path parent_path_;
+    std::string name_;
+    std::string operation_;
+    std::string hidden_;
+    std::filesystem::path path_;
+    ipc::FileDescriptor parent_;
+    ipc::FileDescriptor directory_;
+
+    void sync() const;
+    void sync_parent() const;
+};
+
+/// An unused hidden name for what will become, or was, `name`: abandoned_stages() recognizes it.
+std::string hidden_name_for(const std::string& name);
+
+/// Removes a directory and all below it, following no links. An errno; what could be removed is.
+int remove_tree(const ipc::FileDescriptor& parent, const std::string& name) noexcept;
+
+/// Leftovers of crashes in `directory`: names of staged directories (and files) that nobody works
+/// on. Throws file_not_found, permission_denied, system.
+std::vector<std::string> abandoned_stages(const std::filesystem::path& directory);
+
+}  // namespace strata::volume_impl
