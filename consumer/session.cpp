@@ -37,9 +37,12 @@ Session::Session(ipc::StoreDirectory store, const ConsumerOptions& options, cons
 Session::~Session() { unregister_hook(); }
 
 void Session::release(Session* session) noexcept {
+    const std::uint64_t number = session->number_;
     session->notifier_.stop();  // its thread uses the rest
     session->views_.release();
-    settle(session->number_);
+    // From here on the session may be gone: whoever drops the last snapshot settles it too.
+    STRATA_CRASH_POINT("session.released");
+    settle(number);
 }
 
 void Session::settle(std::uint64_t number) noexcept {
