@@ -45,7 +45,7 @@ declare -A evidence=(
 need_packages() {
     local purpose package wanted=() missing=()
     for purpose in "$@"; do
-        read -ra wanted <<<"${packages[$purpose]}"
+        read -rd '' -a wanted <<<"${packages[$purpose]}" || true  # to the end: of more than a line
         for package in "${wanted[@]}"; do
             package_installed "$package" || has_evidence "$package" || missing+=("$package")
         done
