@@ -50,6 +50,15 @@ inline CachedWord cached_word(const LookupTable::Found& found, std::uint64_t lay
     return sparse != nullptr ? CachedWord{sparse->find(layer), slot_word} : CachedWord{};
 }
 
+/// A generation whose view was closed and opened again has its entries in the look-up table, but a
+/// front table that is empty: the dimension comes back to it with its first look-up.
+inline void return_to_front(View& view, Dimension dimension, const LookupEntry& entry) noexcept {
+    if (view.front_open.load(std::memory_order_relaxed) && view.front_version(dimension) == nullptr)
+        [[unlikely]] {
+        view.session->views().add_to_front(view, *entry.version.load(std::memory_order_relaxed));
+    }
+}
+
 /// The layer, of any dimension; for what the view's front table does not know.
 inline Layer find_further(View& view, LayerId id) {
     if (CachedDimension* const version = view.front_version(id.dimension)) {
@@ -57,6 +66,7 @@ inline Layer find_further(View& view, LayerId id) {
     }
     const LookupTable::Found found = view.entry_of(id.dimension);
     if (found.entry != nullptr) [[likely]] {
+        return_to_front(view, id.dimension, *found.entry);
         const CachedWord word = cached_word(found, id.layer);
         if (word.is_layer()) [[likely]] {
             return word.layer();

@@ -159,7 +159,11 @@ private:
 // What the dimension's entry says, if it has one; else the layer is added to the walks.
 void place_one(View& view, std::optional<Walks>& walks, const LookupTable::Found& found, LayerId id,
                std::size_t at, std::span<Layer> out) {
-    const CachedWord word = found.entry != nullptr ? cached_word(found, id.layer) : CachedWord{};
+    CachedWord word;
+    if (found.entry != nullptr) [[likely]] {
+        return_to_front(view, id.dimension, *found.entry);
+        word = cached_word(found, id.layer);
+    }
     if (word.is_layer()) [[likely]] {
         out[at] = word.layer();
         return;

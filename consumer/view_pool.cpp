@@ -298,6 +298,11 @@ void ViewPool::open_list(View& view, CachedDimension& version) noexcept {
     view.add_to_front(version);
 }
 
+void ViewPool::add_to_front(View& view, CachedDimension& version) noexcept {
+    const ipc::MutexLock lock(mutex_);
+    view.add_to_front(version);
+}
+
 ConsumerStatistics ViewPool::statistics() noexcept {
     const ipc::MutexLock lock(mutex_);
     return dimensions_.statistics();

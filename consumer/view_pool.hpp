@@ -68,6 +68,8 @@ public:
     CachedDimension* touch(View& view, Dimension dimension) STRATA_EXCLUDES(mutex_);
     /// A version was walked often enough to be worth a list.
     void open_list(View& view, CachedDimension& version) noexcept STRATA_EXCLUDES(mutex_);
+    /// A version that the view has comes to its front table, if that takes any more.
+    void add_to_front(View& view, CachedDimension& version) noexcept STRATA_EXCLUDES(mutex_);
     ConsumerStatistics statistics() noexcept STRATA_EXCLUDES(mutex_);
 
     /// Tells the producer that somebody here waits; false if the kernel refuses.
