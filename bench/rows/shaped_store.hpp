@@ -23,11 +23,15 @@ struct Shape {
     std::uint32_t step = 1;    // between dimensions' numbers
     bool random = false;       // layer numbers
     double most_of_array = 0;  // budget of find; 0: none
+    /// For ids without a division, which would cost more than some look-ups. Exact for less than
+    /// 2^22 layers in all (Granlund and Montgomery, PLDI 1994).
+    std::uint64_t reciprocal = (std::uint64_t{1} << 44) / layers + 1;
 
     std::uint64_t size() const noexcept { return dimensions * layers; }
     LayerId id(std::uint64_t key) const noexcept {
-        const std::uint64_t layer = key % layers;
-        return {static_cast<Dimension>(key / layers) * step + 1, random ? mix(key) : layer};
+        const std::uint64_t dimension = key * reciprocal >> 44;
+        return {static_cast<Dimension>(dimension) * step + 1,
+                random ? mix(key) : key - dimension * layers};
     }
 };
 

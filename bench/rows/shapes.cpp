@@ -135,7 +135,7 @@ void one_shape(Context& context, const Shape& shape) {
     if (context.wants(uniform)) {
         const KeyStream keys(shape.size(), Distribution::uniform);
         Row row{.name = uniform, .title = "one look-up, independent keys", .unit = "ns"};
-        row.notes.emplace_back("strata's ids are made of the key by a division, in the time");
+        row.notes.emplace_back("strata's ids are made of the key, in the time");
         row.at_most(1, "strata find", "absl::flat_hash_map");
         row.at_most(1, "strata batched find", "strata find");
         row.at_least(12, "LMDB held", "strata find");
