@@ -193,15 +193,21 @@ std::vector<std::uint64_t> Region::finish_rebuild(std::string_view operation) {
 // not even its contents, which are zeros in either case.
 void Region::give_up_holes(std::string_view operation) {
     std::uint64_t hole_bytes = 0;
+    // The last answer: from where it was asked for, a hole up to `begin`, then data up to `end`. It
+    // serves all gaps in that range, for the kernel walks all pages of the data to find its end.
+    ipc::os::DataRange known{};
     for (const Extent& gap : allocator_.free_runs(ipc::page_bytes)) {
         const std::uint64_t gap_end = gap.offset + gap.bytes;
         for (std::uint64_t at = gap.offset; at < gap_end;) {
-            const auto data = ipc::os::next_data(file_.get(), at, gap_end);
-            if (!data) {
-                ipc::fail_errno(data.error, operation, path_, "cannot look for its holes");
+            if (at >= known.end) {
+                const auto data = ipc::os::next_data(file_.get(), at, allocator_.end());
+                if (!data) {
+                    ipc::fail_errno(data.error, operation, path_, "cannot look for its holes");
+                }
+                known = data.value;
             }
             // Whole pages without data; the file system may speak of smaller units.
-            const std::uint64_t hole_end = data.value.begin & ~(ipc::page_bytes - 1);
+            const std::uint64_t hole_end = std::min(known.begin, gap_end) & ~(ipc::page_bytes - 1);
             if (hole_end > at) {
                 const Extent hole{at, hole_end - at};
                 allocator_.mark_hole(hole);
@@ -209,8 +215,7 @@ void Region::give_up_holes(std::string_view operation) {
                     hole_bytes += hole.bytes;  // else it counts on, and twice when it is used
                 }
             }
-            at = std::max(ipc::round_up(data.value.end, ipc::page_bytes),
-                          hole_end + ipc::page_bytes);
+            at = std::max(ipc::round_up(known.end, ipc::page_bytes), hole_end + ipc::page_bytes);
         }
     }
     committed_bytes_ -= hole_bytes;
