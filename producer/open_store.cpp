@@ -107,7 +107,7 @@ void OpenStore::take_over() {
     memory_.fit_limit(options_.memory_limit, operation("open"),
                       "open it with a larger memory_limit");
 #ifndef STRATA_TSAN  // GCC 12's takes the first thread of a forked child for this one, and gives up
-    waiters_.start(control_.lock_description(), control_.cells().generation);
+    waiters_.prepare(control_.lock_description(), control_.cells().generation);
 #endif
     statistics_.write(ipc::os::realtime_ns());
 }

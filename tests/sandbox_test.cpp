@@ -171,6 +171,9 @@ TEST_CASE("a producer that loses membarrier goes on waking whoever waits") {
     const TempStore store;
     Child owner = Child::start([&](const Channel& channel) {
         Producer producer = store.create();
+        for (int i = 0; i < 40; ++i) {
+            publish_all(producer);  // it is worth a thread by now that finds out who waits
+        }
         refuse_call(SYS_membarrier);
         channel.send(1);
         while (channel.receive_or_end()) {
@@ -179,7 +182,8 @@ TEST_CASE("a producer that loses membarrier goes on waking whoever waits") {
     });
     CHECK(owner.receive() == 1);
     Consumer consumer = store.attach();
-    for (Generation seen = 1; seen < 4; ++seen) {
+    const Generation first = consumer.generation();
+    for (Generation seen = first; seen < first + 3; ++seen) {
         std::thread waiter(
             [&] { CHECK(consumer.wait(seen, std::chrono::seconds(60)) == WaitResult::changed); });
         owner.send(1);

@@ -15,6 +15,10 @@ namespace {
 // A commit wakes so many itself: each takes it 1 to 3 microseconds, calling the thread as much as
 // one or two of them, and those that the thread wakes sleep a little longer.
 constexpr unsigned few = 2;
+// So many commits ask the kernel whether anybody sleeps, a fraction of a microsecond each, before
+// the thread is worth starting. A producer of a few commits has none: closing its watch would take
+// the kernel 10 ms, in which it waits for all processors.
+constexpr unsigned most_alone = 16;
 // A description's watch fires before its locks are released, so a process that is gone may still
 // seem to wait: check again.
 constexpr auto settling_time = std::chrono::milliseconds(10);
@@ -26,15 +30,20 @@ constexpr auto time_for_stores_to_drain = std::chrono::milliseconds(10);
 
 }  // namespace
 
-void Waiters::start(const ipc::FileDescriptor& control, const std::uint64_t& generation) noexcept {
+void Waiters::prepare(const ipc::FileDescriptor& control,
+                      const std::uint64_t& generation) noexcept {
     control_ = &control;
     generation_ = &generation;
+}
+
+void Waiters::start() noexcept {
+    alone_ = most_alone;  // if it is refused, then for good
     auto call = ipc::os::create_event();
     if (!call) {
         return;
     }
     call_ = std::move(call.value);
-    if (auto watch = ipc::os::watch_reads(control.get())) {
+    if (auto watch = ipc::os::watch_reads(control_->get())) {
         watch_ = std::move(watch.value);
     }
     thread_.start([this] { run(); });
@@ -64,8 +73,7 @@ void Waiters::forget() noexcept {
 
 void Waiters::wake(const std::uint64_t& generation) noexcept {
     const std::uint32_t* const word = ipc::futex_word(generation);
-    if (!thread_.running()) {
-        ipc::os::futex_wake(word);
+    if (!thread_.running() && wake_alone(word)) {
         return;
     }
     if (ipc::os::futex_wake_some(word, few) < few) {
@@ -78,6 +86,20 @@ void Waiters::wake(const std::uint64_t& generation) noexcept {
         handed_over_.store(false, std::memory_order_relaxed);  // the next commit tries again
         ipc::os::futex_wake(word);
     }
+}
+
+bool Waiters::wake_alone(const std::uint32_t* word) noexcept {
+    if (control_ != nullptr && alone_ < most_alone) {
+        const bool many = ipc::os::futex_wake_some(word, few) == few;
+        if (!many && ++alone_ < most_alone) {
+            return true;
+        }
+        start();
+    }
+    if (!thread_.running()) {
+        ipc::os::futex_wake(word);
+    }
+    return !thread_.running();
 }
 
 void Waiters::run() noexcept {

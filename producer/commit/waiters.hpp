@@ -19,14 +19,17 @@ public:
     Waiters& operator=(const Waiters&) = delete;
     ~Waiters() { stop(); }
 
-    /// Starts the thread that finds out who sleeps, and that wakes many. If the system refuses what
-    /// finding out takes (an inotify instance, membarrier), `present` stays true; if it refuses the
-    /// thread or its event, `wake` itself wakes everybody. `control`: a description of
-    /// control.mmap that is not among those waiting; it and the word outlive this object or `stop`.
-    void start(const ipc::FileDescriptor& control, const std::uint64_t& generation) noexcept;
+    /// What it is about: `control` is a description of control.mmap that is not among those
+    /// waiting; it and the word outlive this object or `stop`. Without it `wake` wakes everybody by
+    /// itself.
+    void prepare(const ipc::FileDescriptor& control, const std::uint64_t& generation) noexcept;
+    /// Starts the thread that finds out who sleeps, and that wakes many; `wake` does it when it is
+    /// worth it. If the system refuses what finding out takes (an inotify instance, membarrier),
+    /// `present` stays true; if it refuses the thread or its event, `wake` itself wakes everybody.
+    void start() noexcept;
     /// All that `wake` was called for is done when it returns.
     void stop() noexcept;
-    /// In a forked child: the thread did not come along.
+    /// In a forked child, which does not have the thread.
     void forget() noexcept;
 
     /// Call it after storing the generation. False: nobody sleeps, or those about to will be woken
@@ -41,6 +44,8 @@ private:
     using Clock = std::chrono::steady_clock;
     enum class Event : unsigned char { fired, timeout, stop };
 
+    /// Without the thread. True: all are awake; else the thread has been started.
+    bool wake_alone(const std::uint32_t* word) noexcept;
     void run() noexcept;
     /// Wakes those that `wake` left, until `watch` fires (null: it never does) or the time has
     /// come.
@@ -52,6 +57,7 @@ private:
     std::atomic<bool> handed_over_{false};  // there may be sleepers for the thread to wake
     const ipc::FileDescriptor* control_ = nullptr;
     const std::uint64_t* generation_ = nullptr;
+    unsigned alone_ = 0;  // calls of `wake` before the thread was started
     ipc::FileDescriptor watch_;
     ipc::FileDescriptor call_;           // an event: `handed_over_` or `stopping_` was set
     std::atomic<bool> stopping_{false};  // also for when the system refuses to tell of the event

@@ -59,7 +59,7 @@ void open(Subject& self) {
     self.request(Request::die_badly);
     self.arm();
     writer.open();
-    writer.put(11, 10, 700);
+    writer.put_often(11);
     writer.put(12, 2, 70'000);
     self.heal();
     writer.prove();
@@ -70,6 +70,7 @@ void steady(Subject& self) {
     Writer writer(self);
     writer.options.retain = 1;
     self.must("open", [&] { writer.open(); });
+    writer.put_often(11);
     writer.put(11, 30, 700);
     self.request(Request::hold);
     self.arm();
@@ -101,6 +102,7 @@ void steady(Subject& self) {
 void end(Subject& self) {
     Writer writer(self);
     writer.open();
+    writer.put_often(11);
     writer.put(11, 30, 700);
     writer.put(12, 2, 70'000);
     writer.remove(12);

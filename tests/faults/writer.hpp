@@ -38,6 +38,12 @@ public:
 
     /// Layers 0 to `layers` - 1 of one dimension, all anew.
     void put(Dimension dimension, std::uint64_t layers, std::size_t bytes);
+    /// So many commits that the producer starts the thread that knows who waits.
+    void put_often(Dimension dimension) {
+        for (int i = 0; i < 20; ++i) {
+            put(dimension, 1, 700);
+        }
+    }
     void erase(Dimension dimension, std::uint64_t layer);
     void remove(Dimension dimension);
     /// Publishes what is in the batch as one generation; repeated once if it fails.
