@@ -55,6 +55,10 @@ public:
     CachedDimension* match(Generation generation, const ipc::DimensionRecord& record) noexcept {
         return versions_.match(generation, record);
     }
+    /// It is what this later generation has, too.
+    void extend(CachedDimension& version, Generation generation) noexcept {
+        versions_.extend(version, generation);
+    }
     /// A version that is not known yet. Throws std::bad_alloc.
     CachedDimension* add(Generation generation, const ipc::DimensionRecord& record,
                          const ipc::IndexView& index, std::shared_ptr<ipc::RegionMapping> region);

@@ -83,16 +83,31 @@ CachedDimension* VersionTable::match(Generation generation,
             return false;
         }
         found = &version;
-        version.first = std::min(version.first, generation);
-        version.last = std::max(version.last, generation);
-        if (newest().counts(generation)) {
-            // Release; partner: the acquire in LookupTable::find. What the version says was written
-            // before.
-            entry.generations.store(range_of(newest(), version), std::memory_order_release);
-        }
+        hold_for(entry, version, generation);
         return true;
     });
     return found;
+}
+
+void VersionTable::extend(CachedDimension& version, Generation generation) noexcept {
+    visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
+        const bool own = entry.version.load(std::memory_order_relaxed) == &version;
+        if (own) {
+            hold_for(entry, version, generation);
+        }
+        return own;
+    });
+}
+
+void VersionTable::hold_for(LookupEntry& entry, CachedDimension& version,
+                            Generation generation) noexcept {
+    version.first = std::min(version.first, generation);
+    version.last = std::max(version.last, generation);
+    if (newest().counts(generation)) {
+        // Release; partner: the acquire in LookupTable::find. What the version says was written
+        // before.
+        entry.generations.store(range_of(newest(), version), std::memory_order_release);
+    }
 }
 
 void VersionTable::publish_list(CachedDimension& version) noexcept {

@@ -38,6 +38,8 @@ public:
     /// The version that a record of this generation describes, if it is known; it holds for this
     /// generation, too, from then on.
     CachedDimension* match(Generation generation, const ipc::DimensionRecord& record) noexcept;
+    /// It is what this later generation has, too.
+    void extend(CachedDimension& version, Generation generation) noexcept;
     /// Its list is complete as far as it has been filled: others may find it.
     void publish_list(CachedDimension& version) noexcept;
     /// Takes the version of an entry out; nobody reads it.
@@ -77,6 +79,7 @@ private:
 
     static std::uint64_t range_of(const LookupTable& table,
                                   const CachedDimension& version) noexcept;
+    void hold_for(LookupEntry& entry, CachedDimension& version, Generation generation) noexcept;
     static void place(LookupTable& table, CachedDimension& version) noexcept;
     void add_table(Generation generation, std::uint64_t capacity);
 

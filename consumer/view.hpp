@@ -94,6 +94,24 @@ struct View : detail::FrontTable, CacheAligned {
                            std::memory_order_release);
         }
     }
+    /// How many dimensions the front table has. The pool's mutex.
+    unsigned front_count() const noexcept {
+        unsigned count = 0;
+        for (const std::uint64_t used : front_used) {
+            count += static_cast<unsigned>(std::popcount(used));
+        }
+        return count;
+    }
+    /// visit(version) for each in the front table. The pool's mutex.
+    template <class Visit>
+    void visit_front(Visit visit) const {
+        for (std::size_t word = 0; word < front_used.size(); ++word) {
+            for (std::uint64_t used = front_used[word]; used != 0; used &= used - 1) {
+                const auto at = word * 64 + static_cast<std::size_t>(std::countr_zero(used));
+                visit(*front_versions[at].load(std::memory_order_relaxed));
+            }
+        }
+    }
     /// What was found there stays usable: only the way to it is removed.
     void close_front() noexcept {
         front_open.store(false, std::memory_order_relaxed);

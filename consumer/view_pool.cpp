@@ -20,6 +20,7 @@ ViewPool::ViewPool(Session& session, const Attachment& attachment, std::uint64_t
       attachment_(attachment),
       cells_(attachment.control.cells()),
       dimensions_(attachment, *this),
+      carrier_(dimensions_.cache()),
       stock_(session, dimensions_.cache()),
       retired_(number, current_),
       pins_(attachment.control, attachment.store) {
@@ -108,6 +109,7 @@ View* ViewPool::newest_view() {
     warmed_up_ = true;
     if (keep) {
         STRATA_CRASH_POINT("view.opened");
+        carrier_.next(open ? current : nullptr, *view);
         current_.store(view, std::memory_order_release);
         STRATA_CRASH_POINT("view.current");
         if (current != view) {  // a closed current view may just have been used again
@@ -286,6 +288,9 @@ CachedDimension* ViewPool::touch(View& view, Dimension dimension) {
         return nullptr;
     }
     const ipc::MutexLock lock(mutex_);
+    if (&view == current_.load(std::memory_order_relaxed)) {
+        carrier_.count_walk();
+    }
     CachedDimension& version = dimensions_.version_of(view.generation, *record);
     view.use_table();
     view.add_to_front(version);

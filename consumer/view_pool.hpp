@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "consumer/attachment.hpp"
+#include "consumer/front_carrier.hpp"
 #include "consumer/hazard_slot.hpp"
 #include "consumer/mapped_dimensions.hpp"
 #include "consumer/pin_set.hpp"
@@ -117,6 +118,7 @@ private:
     ipc::Mutex mutex_;  // after the sessions' registry
     MappedDimensions dimensions_ STRATA_GUARDED_BY(mutex_);
     std::atomic<View*> current_;
+    FrontCarrier carrier_ STRATA_GUARDED_BY(mutex_);
     ViewStock stock_ STRATA_GUARDED_BY(mutex_);
     RetiredViews retired_ STRATA_GUARDED_BY(mutex_);
     bool released_ STRATA_GUARDED_BY(mutex_) = false;

@@ -110,7 +110,8 @@ public:
     ~Consumer();
 
     /// The newest generation. A few nanoseconds and no system call while nothing was published;
-    /// else a fraction of a microsecond. Throws corrupt, truncated, system.
+    /// else a fraction of a microsecond, and for readers of many dimensions 20 to 30 ns for each,
+    /// which saves its first look-up more. Throws corrupt, truncated, system.
     [[nodiscard]] Snapshot snapshot();
     /// An earlier generation that the producer retains (ProducerOptions::retain, retain_for).
     /// Throws generation_not_retained, and what `snapshot()` throws. A microsecond; of those more

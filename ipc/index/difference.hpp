@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "ipc/index/find.hpp"
@@ -62,6 +63,10 @@ private:
             return false;
         }
         const unsigned below = shift - index_bits;
+        if (is_node(before.entry) && is_node(after.entry) && before.own_shift == shift &&
+            after.own_shift == shift) {
+            return visit_children(before.entry, after.entry, below, prefix);
+        }
         for (unsigned digit = 0; digit < index_fanout; ++digit) {
             Subtree b;
             Subtree a;
@@ -71,6 +76,24 @@ private:
             }
             if ((b.entry != 0 || a.entry != 0) &&
                 !visit(b, a, below, (prefix << index_bits) | digit)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // Of two nodes of one level, as nearly all are: most of their children are equal words.
+    bool visit_children(std::uint64_t before, std::uint64_t after, unsigned below,
+                        std::uint64_t prefix) {
+        std::array<std::uint64_t, index_fanout> b;
+        std::array<std::uint64_t, index_fanout> a;
+        if (!load_children(before_, before, b) || !load_children(after_, after, a)) {
+            return false;
+        }
+        for (unsigned digit = 0; digit < index_fanout; ++digit) {
+            const bool differ = b[digit] != a[digit] || (!shared_ && b[digit] != 0);
+            if (differ && !visit({b[digit], below}, {a[digit], below}, below,
+                                 (prefix << index_bits) | digit)) {
                 return false;
             }
         }

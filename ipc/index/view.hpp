@@ -4,6 +4,7 @@
 // before it is used; a walk goes down at most 11 levels, so a cycle cannot trap it.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -66,6 +67,36 @@ inline bool load_child(const IndexView& index, std::uint64_t node, unsigned digi
         return false;
     }
     child = index.word_at(at);
+    return true;
+}
+
+/// All children of a node, 0 for none. False if the node lies outside the readable bytes.
+inline bool load_children(const IndexView& index, std::uint64_t node,
+                          std::array<std::uint64_t, index_fanout>& children) noexcept {
+    const std::uint64_t offset = entry_offset(node);
+    if (entry_kind(node) == EntryKind::array_node) {
+        // Safe: offset + 512 <= limit.
+        if (offset > index.limit - array_node_bytes) [[unlikely]] {
+            return false;
+        }
+        std::memcpy(children.data(), index.base + offset, array_node_bytes);
+        return true;
+    }
+    // Safe: see load_child.
+    if (offset > index.limit - 8) [[unlikely]] {
+        return false;
+    }
+    const std::uint64_t bitmap = index.word_at(offset);
+    if (static_cast<std::uint64_t>(std::popcount(bitmap)) * 8 > index.limit - 8 - offset)
+        [[unlikely]] {
+        return false;
+    }
+    children.fill(0);
+    std::uint64_t at = offset + 8;
+    for (std::uint64_t rest = bitmap; rest != 0; rest &= rest - 1) {
+        children[static_cast<unsigned>(std::countr_zero(rest))] = index.word_at(at);
+        at += 8;
+    }
     return true;
 }
 
