@@ -23,8 +23,9 @@ struct ReaderInfo {
 
 /// Who holds snapshots (or a cached pin) of the store right now, by epoch and pid, from the
 /// kernel's lock table alone. Read permission on the store is enough. A few passes over the locks
-/// of the machine (a microsecond each) where /proc/locks can be read; elsewhere a system call for
-/// each reader, and readers of equal pids and epochs, from different pid namespaces, count once.
+/// of the machine (a microsecond each) where /proc/locks can be read, for the first of which the
+/// kernel may wait for all processors, 10 ms; elsewhere a system call for each reader, and readers
+/// of equal pids and epochs, from different pid namespaces, count once.
 [[nodiscard]] std::vector<ReaderInfo> readers(
     std::string_view name, const std::filesystem::path& base = default_base_path());
 

@@ -166,8 +166,8 @@ struct StoreStatistics {
 /// Of an attached store. Takes a snapshot for the moment of the call; otherwise plain loads: nobody
 /// is stopped or slowed. The tables of a file are as old as `MemoryStatistics::updated_at` says:
 /// the producer writes them when it reclaims memory, and with commits, every 50 ms at most. About
-/// 50 microseconds plus 10 for each region file and 0.1 for each dimension. Throws what
-/// Consumer::snapshot throws, and store_replaced.
+/// 50 microseconds plus 10 for each region file and 0.1 for each dimension, and what counting the
+/// readers takes (strata/readers.hpp). Throws what Consumer::snapshot throws, and store_replaced.
 [[nodiscard]] StoreStatistics statistics(Consumer& consumer);
 /// Of a store by name, regardless of its owner. The snapshot that this call takes is not among the
 /// readers.

@@ -29,6 +29,11 @@ constinit std::atomic<std::uint64_t> thread_end_key{no_key};
     }
 }
 
+// Registering takes nanoseconds while the process has one thread; later the kernel waits for all
+// processors, 10 ms, in which a first snapshot would have to wait. A refusal is none yet: whoever
+// needs barriers asks again.
+[[gnu::constructor]] void register_barriers_when_loaded() noexcept { register_barriers(); }
+
 }  // namespace
 
 bool register_barriers() noexcept {
