@@ -151,7 +151,7 @@ void OpenStore::make_durable(Generation generation, const std::string& operation
 OpenStore::~OpenStore() {
     checkpointer_.stop();
     if (options_.durability.policy != DurabilityPolicy::off) {
-        durability_.close(commit_mutex_, operation("close"));
+        durability_.close(commit_mutex_);
     }
     waiters_.stop();
     // Retired files stay until nobody can need them: the next producer sees to them.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every allocation of private memory fails once: nothing is lost, nothing leaks, the books stay
 // right, and the next attempt succeeds.
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -183,4 +185,34 @@ TEST_CASE("out of memory while dimensions come and go") {
         });
     CHECK(allocations > 20);
     CHECK(store.attach().snapshot().get({1, 1}).text() == "kept");
+}
+
+TEST_CASE("out of memory in a checkpoint: the next one goes on") {
+    const TempStore store;
+    Producer producer = store.create();
+    publish(producer, {1, 1}, "first");
+    until_it_succeeds([&] { producer.checkpoint(); },
+                      [&] {
+                          const Generation next = publish(producer, {1, 1}, "next");
+                          REQUIRE(producer.checkpoint() == next);
+                          publish(producer, {1, 1}, "to be made durable");
+                      });
+    CHECK(producer.durable_generation() == producer.generation());
+}
+
+TEST_CASE("out of memory at the end of a producer that makes its generations durable") {
+    for (std::uint64_t n = 0; n < 20; ++n) {  // a destructor does not say how many it takes
+        CAPTURE(n);
+        const TempStore store("longer-than-a-short-string");
+        ProducerOptions options = store.producer_options();
+        options.durability = {.policy = DurabilityPolicy::background,
+                              .interval = std::chrono::hours(1)};
+        auto producer = std::make_unique<Producer>(Producer::create(store.name(), options));
+        publish(*producer, {1, 1}, "kept");
+        {
+            const FailAfter fault(n);
+            producer.reset();
+        }
+        CHECK(store.attach().snapshot().get({1, 1}).text() == "kept");
+    }
 }

@@ -2,6 +2,7 @@
 #include "producer/durability/durability.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "ipc/atomic_word.hpp"
@@ -80,7 +81,7 @@ void Durability::finish_opening(const Start& start, const std::string& operation
         slot.device = here_.device;
         slot.mount = here_.mount;
         if (const int error = slots_.write(slot)) {
-            lose(error, directory_.file(ipc::slots_file_name));
+            lose(error, slots_path_);
             fail_lost(operation);
         }
         lease_.store(slot.lease, std::memory_order_relaxed);
@@ -109,11 +110,14 @@ void Durability::fail_lost(const std::string& operation) const {
 
 // What could not be written is marked clean by the kernel: to flush again would succeed, and mean
 // nothing. So a failure is for good, for successors in this run of the machine as well.
-void Durability::lose(int error, std::string path) noexcept {
+void Durability::lose(int error, std::string_view path) noexcept {
     if (lost_.load(std::memory_order_relaxed) != 0) {
         return;  // the first one counts
     }
-    lost_path_ = std::move(path);
+    try {
+        lost_path_ = path;
+    } catch (const std::bad_alloc&) {  // what failed is known all the same
+    }
     // Release; partner: check_lost's acquire load, which leads to the path.
     lost_.store(error, std::memory_order_release);
     refuses_.store(options_.policy == DurabilityPolicy::each_commit, std::memory_order_relaxed);
@@ -165,14 +169,15 @@ Durability::Plan Durability::plan(const std::string& operation) {
     return plan;
 }
 
-void Durability::carry_out(const Plan& plan) {
+// It has to come to its end: whoever waits for a flush waits for this one.
+void Durability::carry_out(const Plan& plan) noexcept {
     STRATA_CRASH_POINT("checkpoint.planned");
     std::size_t failed = 0;
     // A file that is new has a mode and an owner, too.
     const bool files_made = !directory_flushed_ || plan.next_serial != flushed_serial_;
     int error = flush_all(plan.files, files_made ? Flush::all : Flush::data,
                           pays_parallel(plan, files_made), failed);
-    std::string path = failed == 0 ? control_.path() : plan.regions[failed - 1]->path();
+    std::string_view path = failed == 0 ? control_.path() : plan.regions[failed - 1]->path();
     STRATA_CRASH_POINT("checkpoint.flushed");
     if (error == 0 && files_made) {
         path = directory_.path;
@@ -183,7 +188,7 @@ void Durability::carry_out(const Plan& plan) {
         STRATA_CRASH_POINT("checkpoint.directory-flushed");
     }
     if (error == 0) {
-        path = directory_.file(ipc::slots_file_name);
+        path = slots_path_;
         const auto begun = std::chrono::steady_clock::now();
         error = write_slot(plan.slot);
         slot_took_ = std::chrono::steady_clock::now() - begun;
@@ -192,7 +197,7 @@ void Durability::carry_out(const Plan& plan) {
     flushing_ = false;
     changed_.notify_all();
     if (error != 0) {
-        lose(error, std::move(path));
+        lose(error, path);
         return;
     }
     directory_flushed_ = true;
@@ -239,7 +244,7 @@ void Durability::extend_lease(Generation generation) {
     slot.lease = generation + lease_length;
     if (const int error = slots_.write(slot)) {
         const std::lock_guard state(state_mutex_);
-        lose(error, directory_.file(ipc::slots_file_name));
+        lose(error, slots_path_);
         fail_lost(operation);
     }
     lease_.store(slot.lease, std::memory_order_relaxed);
@@ -268,9 +273,9 @@ void Durability::wait(std::mutex& commit_mutex, Generation generation,
     }
 }
 
-void Durability::close(std::mutex& commit_mutex, const std::string& operation) noexcept {
+void Durability::close(std::mutex& commit_mutex) noexcept {
     try {
-        wait(commit_mutex, current_.number(), operation);
+        wait(commit_mutex, current_.number(), ipc::operation_on("close", directory_.name));
         const std::lock_guard lock(slot_mutex_);
         ipc::DurableSlot slot = *slots_.newest();
         if (slot.lease != slot.generation) {

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ipc/durable_slots.hpp"
@@ -32,17 +33,18 @@ public:
     /// Generations that may be published before the slot has to be written again.
     static constexpr Generation lease_length = 1 << 16;
 
-    /// All outlive this object. `options` have no automatic policy.
+    /// All outlive this object. `options` have no automatic policy. Throws std::bad_alloc.
     Durability(const ipc::StoreDirectory& directory, const DurabilityOptions& options,
                ipc::DurableSlots& slots, ControlRegion& control, const CurrentGeneration& current,
-               const RegionFactory& factory, DurablePins& pins) noexcept
+               const RegionFactory& factory, DurablePins& pins)
         : directory_(directory),
           options_(options),
           slots_(slots),
           control_(control),
           current_(current),
           factory_(factory),
-          pins_(pins) {}
+          pins_(pins),
+          slots_path_(directory.file(ipc::slots_file_name)) {}
 
     // Opening.
     /// What a former producer made durable, and whether the machine stopped since: then the store
@@ -77,8 +79,7 @@ public:
     bool checkpoint_held(const std::string& operation) noexcept STRATA_REQUIRES(commit_role);
     /// At the end of a producer's life: makes the newest generation durable and says that nothing
     /// was published beyond it. What fails is left to the next one.
-    void close(std::mutex& commit_mutex, const std::string& operation) noexcept
-        STRATA_EXCLUDES(commit_role);
+    void close(std::mutex& commit_mutex) noexcept STRATA_EXCLUDES(commit_role);
     bool pins_memory() const noexcept { return !pins_.empty(); }
     /// Whether the durable generation is kept even if its memory is needed. Before anybody else has
     /// the store.
@@ -100,10 +101,10 @@ private:
         STRATA_EXCLUDES(commit_role);
     bool claim_flush() noexcept;
     Plan claimed_plan(const std::string& operation) STRATA_REQUIRES(commit_role);
-    void carry_out(const Plan& plan);
+    void carry_out(const Plan& plan) noexcept;
     bool pays_parallel(const Plan& plan, bool files_made) const noexcept;
     int write_slot(ipc::DurableSlot slot) noexcept;
-    void lose(int error, std::string path) noexcept;
+    void lose(int error, std::string_view path) noexcept;
     void extend_lease(Generation generation) STRATA_REQUIRES(commit_role);
 
     const ipc::StoreDirectory& directory_;
@@ -132,6 +133,8 @@ private:
     Generation flushed_ = 0;
     bool directory_flushed_ = false;
     std::chrono::steady_clock::duration slot_took_ = std::chrono::steady_clock::duration::max();
+
+    const std::string slots_path_;
 };
 
 }  // namespace strata::producer_impl
