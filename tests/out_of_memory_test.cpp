@@ -216,3 +216,11 @@ TEST_CASE("out of memory at the end of a producer that makes its generations dur
         CHECK(store.attach().snapshot().get({1, 1}).text() == "kept");
     }
 }
+
+TEST_CASE("out of memory while a proto-dimension is made: none is listed") {
+    const TempStore store;
+    Producer producer = store.create();
+    until_it_succeeds([&] { (void)producer.proto_dimension(7, "longer than a short string"); },
+                      [&] { REQUIRE(producer.proto_dimensions().empty()); });
+    CHECK(producer.proto_dimensions().size() == 1);
+}

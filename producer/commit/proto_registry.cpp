@@ -13,13 +13,14 @@ std::shared_ptr<ProtoState> ProtoRegistry::find_or_add(const std::shared_ptr<Ope
         chosen = std::string("D").append(std::to_string(dimension));
     }
     const ipc::MutexLock lock(mutex_);
-    std::shared_ptr<ProtoState>& state = states_[dimension];
-    if (!state) {
-        state = std::make_shared<ProtoState>(store, heap_, dimension, std::move(chosen));
-        return state;
+    if (const auto found = states_.find(dimension); found != states_.end()) {
+        found->second->list_as(std::move(chosen));
+        return found->second;
     }
-    state->list_as(std::move(chosen));
-    return state;
+    // Made before it has its place: a place without one would stay if there is no memory.
+    auto made = std::make_shared<ProtoState>(store, heap_, dimension, std::move(chosen));
+    states_.emplace(dimension, made);
+    return made;
 }
 
 std::vector<std::shared_ptr<ProtoState>> ProtoRegistry::listed() const {
