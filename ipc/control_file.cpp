@@ -141,7 +141,14 @@ bool ControlFile::reach(std::uint64_t bytes, std::string_view operation) const {
     if (now.value.size_bytes < bytes || bytes > identity_.control_max_bytes) {
         return false;
     }
-    mapping_.extend(file_, now.value.size_bytes, operation, path_);
+    if (mapping_.reaches(now.value.size_bytes)) {
+        mapping_.extend_in_place(now.value.size_bytes);
+        return true;
+    }
+    // From another description, as at first: see the constructor. If there is none to be had, from
+    // the one with the locks rather than not at all.
+    const auto again = os::reopen_read(file_.get());
+    mapping_.extend(again ? again.value : file_, now.value.size_bytes, operation, path_);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <initializer_list>
 #include <poll.h>
 #include <sys/resource.h>
@@ -285,6 +286,52 @@ TEST_CASE("a forked child that never looks at the store holds nothing back") {
     CHECK_FALSE(pins(temp, pid));
     parent.channel().hang_up();
     CHECK(parent.join() == "");
+    child.channel().hang_up();
+    CHECK(child.join() == "");
+}
+
+TEST_CASE("a parent that is killed lets go, also if it had mapped a control file that outgrew it") {
+    const TempStore temp;
+    Producer producer = temp.create();
+    adopt_orphans();
+    auto sides = Channel::pair();
+    auto& ours = sides.first;
+    auto& theirs = sides.second;
+    auto reports = Channel::pair();
+    auto& reasons = reports.first;
+    auto& reporting = reports.second;
+    Child parent = Child::start([&](const Channel& channel) {
+        Consumer consumer = temp.attach();
+        Snapshot held = consumer.snapshot();
+        channel.send(1);
+        channel.receive_or_end();
+        held = consumer.snapshot();
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            run_and_exit(std::move(theirs), reporting.fd(), [&](const Channel& own) {
+                held = {};
+                own.receive_or_end();
+            });
+        }
+        channel.send(static_cast<std::uint64_t>(pid));
+        channel.receive_or_end();
+    });
+    CHECK(parent.receive() == 1);
+    const auto mapped = 2 * std::filesystem::file_size(temp.file("control.mmap"));
+    for (Dimension next = 1; std::filesystem::file_size(temp.file("control.mmap")) <= mapped;) {
+        Batch batch = producer.batch();
+        for (int i = 0; i < 100; ++i) {
+            batch.add_dimension(next++);
+        }
+        batch.crystallize();
+    }
+    parent.channel().send(1);
+    Child child =
+        Child::adopted(static_cast<pid_t>(parent.receive()), std::move(ours), std::move(reasons));
+    const pid_t parent_pid = parent.pid();
+    CHECK(pins(temp, parent_pid));
+    CHECK(parent.kill_and_join() == "");
+    CHECK(comes_true(producer, [&] { return !pins(temp, parent_pid); }));
     child.channel().hang_up();
     CHECK(child.join() == "");
 }
