@@ -7,6 +7,7 @@
 #include "consumer/retained_roots.hpp"
 #include "consumer/session.hpp"
 #include "ipc/caught.hpp"
+#include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/life_file.hpp"
 #include "ipc/os.hpp"
@@ -80,7 +81,7 @@ SessionPointer attach_session(std::string_view name, const ConsumerOptions& opti
     if (options.wait_for_store <= std::chrono::milliseconds::zero()) {
         return attach_once(name, options);
     }
-    const auto deadline = Clock::now() + options.wait_for_store;
+    const auto deadline = ipc::deadline_after(options.wait_for_store);
     ipc::FileDescriptor watch;
     for (;;) {
         try {

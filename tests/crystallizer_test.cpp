@@ -51,13 +51,15 @@ TEST_CASE("groups by count and by bytes; flush waits for neither") {
     const TempStore store;
     Producer producer = store.create();
     CrystallizerOptions options;
-    options.max_delay = 1h;
+    options.max_delay = std::chrono::microseconds::max();  // never by time
     options.max_changes = 10;
     options.max_bytes = 5000;
     Crystallizer crystallizer(producer, options);
     std::vector<IngestTicket> tickets;
     for (std::uint64_t i = 0; i < 10; ++i) {  // by count
         tickets.push_back(crystallizer.put({1, i}, "x"));
+        const bool done = tickets.back().wait_for(std::chrono::nanoseconds::min()).has_value();
+        CHECK((!done || i == 9));
     }
     for (const IngestTicket& ticket : tickets) {
         CHECK(ticket.wait() == 2);

@@ -123,6 +123,22 @@ TEST_CASE("in the background, generations become durable without being asked for
     CHECK(producer.durable_generation() >= last);
 }
 
+TEST_CASE("in the background, the longest interval that there is never ends") {
+    const TempStore store;
+    const DurabilityOptions options{.policy = DurabilityPolicy::background,
+                                    .interval = std::chrono::milliseconds::max(),
+                                    .every_generations = 1 << 20};
+    Producer producer = Producer::create("store", with(store, options));
+    const Generation first = producer.durable_generation();
+    for (int i = 0; i < 5000; ++i) {
+        publish(producer, {1, 1}, std::to_string(i));
+        std::this_thread::yield();
+    }
+    CHECK(producer.durable_generation() == first);
+    producer.checkpoint();
+    CHECK(producer.durable_generation() == producer.generation());
+}
+
 TEST_CASE("after a cut the store opens at its durable generation, and skips numbers") {
     const TempStore store;
     Generation durable = 0;

@@ -267,6 +267,18 @@ TEST_CASE("attach waits for a store to appear, and only as long as it was told")
     waiter.join();
 }
 
+TEST_CASE("attach waits as long as it takes, if it is told the longest time that there is") {
+    const TempStore store;
+    ConsumerOptions options = store.consumer_options();
+    options.wait_for_store = std::chrono::milliseconds::max();
+    std::string code;
+    SleepingThread waiter(
+        [&] { code = code_of([&] { (void)Consumer::attach(store.name(), options); }); });
+    const Producer producer = store.create();
+    waiter.join();
+    CHECK(code == "no error");
+}
+
 TEST_CASE("the event descriptor is readable after a publication until it is acknowledged") {
     const TempStore store;
     Producer producer = store.create();

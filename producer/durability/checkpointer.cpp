@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
 
 namespace strata::producer_impl {
@@ -59,7 +60,7 @@ void Checkpointer::committed(Generation generation, std::uint64_t held_bytes,
 
 void Checkpointer::run() noexcept {
     while (!stopping_.load(std::memory_order_relaxed)) {
-        ipc::os::wait_readable(event_.get(), std::chrono::steady_clock::now() + interval_);
+        ipc::os::wait_readable(event_.get(), ipc::deadline_after(interval_));
         ipc::os::clear_event(event_.get());
         if (!stopping_.load(std::memory_order_relaxed)) {
             checkpoint_();

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
 #include "producer/ingest/ingest.hpp"
@@ -26,10 +27,7 @@ bool IngestTicket::done() const noexcept {
 }
 
 std::optional<IngestResult> IngestTicket::wait_for(std::chrono::nanoseconds timeout) const {
-    const auto now = ItemQueue::Clock::now();
-    const bool forever = timeout > ItemQueue::Clock::time_point::max() - now;
-    const auto deadline =
-        forever ? std::nullopt : std::optional(ItemQueue::Clock::time_point(now + timeout));
+    const auto deadline = ipc::deadline_after(timeout);
     for (;;) {
         std::uint32_t state = checked(item_).state.load(std::memory_order_acquire);
         if (state == IngestItem::done) {

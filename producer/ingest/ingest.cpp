@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
 #include "strata/producer.hpp"
@@ -166,7 +167,7 @@ void Ingest::run() {
         more = queue_->fetch(items, deadline);
         for (std::size_t at = 0; at < items.size();) {
             if (group.empty()) {
-                deadline = ItemQueue::Clock::now() + options_.max_delay;
+                deadline = ipc::deadline_after(options_.max_delay);
             }
             at = gather(items, at, group);
             if (at < items.size()) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/os.hpp"
 #include "producer/lifecycle/create.hpp"
@@ -53,9 +54,8 @@ bool StoreMemory::make_room(std::uint64_t bytes) {
     constexpr std::chrono::microseconds longest_pause(4000);
     std::chrono::microseconds pause(125);
     const SlowReaderOptions& slow = options_.slow_readers;
-    const auto deadline =
-        Clock::now() + (slow.policy == SlowReaderPolicy::wait ? std::max(slow.wait, idle_patience)
-                                                              : idle_patience);
+    const auto deadline = ipc::deadline_after(
+        slow.policy == SlowReaderPolicy::wait ? std::max(slow.wait, idle_patience) : idle_patience);
     std::uint64_t freed = reclaim(PinnedEpochs::many_questions);
     if (freed < bytes && durability_.pins_memory() &&
         durability_.checkpoint_held(ipc::operation_on("checkpoint", directory_.name))) {
