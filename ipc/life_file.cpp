@@ -53,7 +53,8 @@ LifeFile LifeFile::make(const FileDescriptor& directory, std::uint64_t number,
     // Dead producers leave a few; a name that is always taken is none of theirs.
     for (life.number_ = number; life.number_ - number < most_names; ++life.number_) {
         life.name_ = life_file_name(life.number_);
-        auto made = os::create_file(directory.get(), life.name_, lock_file_mode);
+        auto made = UnsharedFile::open(
+            [&] { return os::create_file(directory.get(), life.name_, lock_file_mode); });
         error = made.error;
         life.file_ = std::move(made.value);
         if (error != EEXIST) {
@@ -61,7 +62,7 @@ LifeFile LifeFile::make(const FileDescriptor& directory, std::uint64_t number,
         }
     }
     if (error == 0) {
-        error = lock_and_open_up(life.file_, access);
+        error = lock_and_open_up(life.file_.descriptor(), access);
         if (error != 0) {
             os::remove_file(directory.get(), life.name_);
         }
@@ -78,8 +79,8 @@ void LifeFile::end(const FileDescriptor& directory) noexcept {
     if (file_) {
         os::remove_file(directory.get(), name_);
         STRATA_CRASH_POINT("close.life-removed");
-        os::set_lock(file_.get(), os::LockType::unlock, 0, pid_span);
-        file_.reset();
+        os::set_lock(file_.descriptor().get(), os::LockType::unlock, 0, pid_span);
+        file_.close();
     }
 }
 

@@ -13,6 +13,7 @@
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "ipc/store_files.hpp"
+#include "ipc/unshared_file.hpp"
 #include "strata/store.hpp"
 
 namespace strata::ipc {
@@ -36,11 +37,9 @@ public:
     /// At the producer's end, and if it fails to start: removes the file, then releases the lock,
     /// even if another process shares its description.
     void end(const FileDescriptor& directory) noexcept;
-    /// In a forked child, whose share would keep the parent's lock alive.
-    void forget() noexcept { file_.reset(); }
 
 private:
-    FileDescriptor file_;
+    UnsharedFile file_;
     std::string name_;
     std::uint64_t number_ = 0;
 };

@@ -173,8 +173,6 @@ OpenStore::~OpenStore() {
 
 void OpenStore::child_after_fork() noexcept {
     forked_.store(true, std::memory_order_relaxed);
-    lock_.forget();
-    life_.forget();
     waiters_.forget();
     checkpointer_.forget();
     control_.region().close_file();

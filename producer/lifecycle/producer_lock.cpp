@@ -39,7 +39,8 @@ int lock_file(const ipc::FileDescriptor& file) noexcept {
 
 ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_view operation) {
     const std::string path = store.file(ipc::lock_file_name);
-    auto file = ipc::os::open_write(store.directory.get(), ipc::lock_file_name);
+    auto file = ipc::UnsharedFile::open(
+        [&] { return ipc::os::open_write(store.directory.get(), ipc::lock_file_name); });
     if (!file) {
         if (file.error == ENOENT) {
             ipc::fail(Errc::not_a_store, operation, path, "the directory has no lock file",
@@ -48,17 +49,17 @@ ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_vi
         ipc::fail_errno(file.error, operation, path, "cannot open the producer's lock",
                         "only the user who created the store can produce into it");
     }
-    const auto status = ipc::os::status(file.value.get());
+    const auto status = ipc::os::status(file.value.descriptor().get());
     if (!status) {
         ipc::fail_errno(status.error, operation, path, "cannot read its status");
     }
     // A lock on another kind of file, or on one that has a second name, excludes nobody.
     ipc::check_trust(status.value, false, {.any_owner = false, .owner = ipc::os::effective_user()},
                      operation, path);
-    const int error = lock_file(file.value);
+    const int error = lock_file(file.value.descriptor());
     if (error == EAGAIN) {
         ipc::fail(Errc::producer_active, operation, path,
-                  holder_text(file.value) + " is this store's producer",
+                  holder_text(file.value.descriptor()) + " is this store's producer",
                   "a store has one producer at a time: stop that one first, or use another name");
     }
     if (error != 0) {
@@ -70,8 +71,10 @@ ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_vi
 ProducerLock ProducerLock::create(const ipc::FileDescriptor& directory, std::string_view operation,
                                   std::string_view path) {
     // Nobody may find it under its name unlocked, as what is left of somebody who died.
-    auto file = ipc::os::create_file(directory.get(), ipc::new_lock_file_name, ipc::lock_file_mode);
-    int error = file ? lock_file(file.value) : file.error;
+    auto file = ipc::UnsharedFile::open([&] {
+        return ipc::os::create_file(directory.get(), ipc::new_lock_file_name, ipc::lock_file_mode);
+    });
+    int error = file ? lock_file(file.value.descriptor()) : file.error;
     if (error == 0) {
         STRATA_CRASH_POINT("create.lock-unnamed");
         error = ipc::os::rename_at(directory.get(), ipc::new_lock_file_name, ipc::lock_file_name,
@@ -85,9 +88,10 @@ ProducerLock ProducerLock::create(const ipc::FileDescriptor& directory, std::str
 
 void ProducerLock::release() noexcept {
     if (file_ && owner_.of_this_process()) {
-        ipc::os::set_lock(file_.get(), ipc::os::LockType::unlock, 0, pid_marks + ipc::pid_span);
+        ipc::os::set_lock(file_.descriptor().get(), ipc::os::LockType::unlock, 0,
+                          pid_marks + ipc::pid_span);
     }
-    file_.reset();
+    file_.close();
 }
 
 ProducerLock::State ProducerLock::state(const ipc::FileDescriptor& directory) {

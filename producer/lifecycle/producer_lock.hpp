@@ -10,6 +10,7 @@
 #include "ipc/fork_hooks.hpp"
 #include "ipc/os.hpp"
 #include "ipc/store_files.hpp"
+#include "ipc/unshared_file.hpp"
 
 namespace strata::producer_impl {
 
@@ -29,16 +30,14 @@ public:
     ProducerLock& operator=(ProducerLock&&) noexcept = default;
     ~ProducerLock() { release(); }
 
-    /// Releases the lock even if others share its description: children that were forked before
-    /// their parent could tell them to `forget`.
+    /// Releases the lock even if others share its description: children that were forked without
+    /// handlers.
     void release() noexcept;
-    /// In a forked child, whose share would keep the parent's lock alive.
-    void forget() noexcept { file_.reset(); }
 
 private:
-    explicit ProducerLock(ipc::FileDescriptor file) : file_(std::move(file)) {}
+    explicit ProducerLock(ipc::UnsharedFile file) : file_(std::move(file)) {}
 
-    ipc::FileDescriptor file_;
+    ipc::UnsharedFile file_;
     ipc::ProcessMark owner_;
 };
 

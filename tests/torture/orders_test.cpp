@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -247,6 +248,40 @@ private:
 };
 
 }  // namespace
+
+TEST_CASE("a child forked while a store is made does not keep it when its maker is killed") {
+    const TempStore temp;
+    adopt_orphans();
+    auto sides = Channel::pair();
+    auto& ours = sides.first;
+    auto& theirs = sides.second;
+    auto reports = Channel::pair();
+    auto& reasons = reports.first;
+    auto& reporting = reports.second;
+    Child maker = Child::start([&](const Channel& channel) {
+        std::function<void(std::string_view)> fork = [&](std::string_view point) {
+            if (point != "create.in-place") {
+                return;
+            }
+            const pid_t pid = ::fork();
+            if (pid == 0) {
+                run_and_exit(std::move(theirs), reporting.fd(),
+                             [](const Channel& own) { own.receive_or_end(); });
+            }
+            channel.send(static_cast<std::uint64_t>(pid));
+            channel.receive_or_end();  // until it is killed
+        };
+        at_points = &fork;
+        (void)temp.create();
+    });
+    const auto pid = static_cast<pid_t>(maker.receive());
+    Child child = Child::adopted(pid, std::move(ours), std::move(reasons));
+    CHECK(maker.kill_and_join() == "");
+    CHECK_FALSE(temp.attach().producer_alive());
+    CHECK(code_of([&] { (void)temp.open(); }) == "no error");
+    child.channel().hang_up();
+    CHECK(child.join() == "");
+}
 
 TEST_CASE("threads' ends, sessions' ends, forks and closes in all orders, with delays between") {
     const TempStore store;
