@@ -18,7 +18,7 @@ struct Attachment {
 
     /// Whether the name now belongs to another store, or to none. If unknown, the last answer.
     bool replaced() const;
-    /// Unknown: it may be alive, so go on waiting.
+    /// If unknown, true: it may be alive, so a wait goes on.
     bool producer_alive() const noexcept;
     /// As the file is now. Throws what ipc::read_bookmarks throws.
     std::vector<ipc::BookmarkRecord> read_bookmarks() const;

@@ -29,8 +29,8 @@ struct alignas(64) CachedDimension : CacheAligned {
 
     ipc::IndexView index{};
     std::atomic<SparseList*> sparse{nullptr};  // its list, if they are not
-    /// Look-ups until a list is worth its memory; 0: that was tried. Counted by index walks,
-    /// without a read-modify-write: a few that get lost do not matter.
+    /// Look-ups until a list is worth its memory; 0: that was tried. Counted down by index walks,
+    /// without a read-modify-write: a few lost counts do not matter.
     std::atomic<std::uint32_t> walks_left{0};
     /// How many more if an older version's list turns out to be still in use: a copy costs more
     /// than taking over.

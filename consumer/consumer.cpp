@@ -39,7 +39,7 @@ SessionPointer attach_once(std::string_view name, const ConsumerOptions& options
         try {
             return {new Session(std::move(store), options, trust), &Session::release};
         } catch (const Error& error) {
-            // Removed or replaced between the look at the name and that at the files: look again.
+            // Removed or replaced between opening the name and opening the files: try again.
             if (error.code() != Errc::not_a_store) {
                 throw;
             }
@@ -61,7 +61,7 @@ bool wait_for_directory(const std::filesystem::path& base, Clock::time_point dea
             auto opened = ipc::os::watch_directory(at.string());
             if (opened) {
                 watch = std::move(opened.value);
-                return true;  // look again: it may have appeared before the watch stood
+                return true;  // try again: it may have appeared before the watch was set up
             }
             if ((opened.error != ENOENT && opened.error != ENOTDIR) || at == at.parent_path()) {
                 // No watches available (EACCES, EMFILE): check again after a while.

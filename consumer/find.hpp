@@ -78,7 +78,7 @@ inline Layer find_further(View& view, LayerId id) {
     return find_slowly(view, found.entry, id);
 }
 
-/// Has the memory fetched that `cached_word` will read.
+/// Prefetches the memory that `cached_word` will read.
 inline void prefetch_word(const LookupTable::Found& found, std::uint64_t layer) noexcept {
     // Acquire; partner: the release in VersionTable::publish_list.
     const std::uint64_t list = found.entry->list.load(std::memory_order_acquire);

@@ -28,7 +28,7 @@ constexpr std::uint64_t large_lists = 512 << 10;
 constexpr std::size_t shortest_run = 2;
 constexpr std::size_t mixed_at_once = 64;
 // Payloads that are fetched for the caller. More of them would push each other out of the
-// innermost cache before he comes to them; from there on his own loop overlaps its misses.
+// innermost cache before the caller comes to them; from there on its own loop overlaps the misses.
 constexpr std::size_t most_fetched = 256;
 
 void fetch_ends(const Layer& layer) noexcept {

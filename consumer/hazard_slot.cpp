@@ -75,7 +75,7 @@ HazardSlot* free_slot() {
 }  // namespace
 
 bool HazardSlot::was_nudged() noexcept {
-    // Partner: the closer's barrier or fence between the nudge and its second look at `held`.
+    // Partner: the closer's barrier or fence between the nudge and its second load of `held`.
     full_fence();
     return (look(notice) & nudged) != 0;
 }

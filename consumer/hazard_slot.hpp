@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread's own note "I hold this view", so that taking and dropping a snapshot needs no atomic
-// read-modify-write. Closing a view pays for it: it makes all threads of the process pass a memory
-// barrier (membarrier(2)) before it reads their notes. The scheme is that of hazard pointers
-// (Michael, "Hazard Pointers", IEEE TPDS 2004) with an asymmetric fence.
+// A thread's own note "I hold this view" (a hazard slot), so that taking and dropping a snapshot
+// needs no atomic read-modify-write. Closing a view pays for it: it makes all threads of the
+// process pass a memory barrier (membarrier(2)) before it reads their notes. The scheme is that of
+// hazard pointers (Michael, "Hazard Pointers", IEEE TPDS 2004) with an asymmetric fence.
 //
 // The two sides, and why one of them sees the other:
-//   taker:  held = view;          light_barrier();  look at the view's marks
-//   closer: flag the view closed; heavy barrier;    look at `held`
+//   taker:  held = view;          light_barrier();  load the view's marks
+//   closer: flag the view closed; heavy barrier;    load `held`
 // The heavy barrier puts a full barrier between the two steps of every taker that is under way.
 // Equally with `held = null` / the notice on the dropper's side.
 //
-// Where the kernel offers no such barrier, or stops to, views and slots are marked as fenced: who
-// sees that mark passes a full fence of its own and looks again, and the closer's barrier is a
-// fence as well (claim C23).
+// Where the kernel offers no such barrier, or ceases to, views and slots are marked as fenced: a
+// thread that sees that mark passes a full fence of its own and loads again, and the closer's
+// barrier is a fence as well (claim C23).
 #pragma once
 
 #include <atomic>
@@ -32,11 +32,11 @@ struct alignas(64) HazardSlot : CacheAligned {
     static constexpr std::uint8_t fenced = 2;
 
     std::atomic<View*> held{nullptr};
-    /// What a dropper has to know. nudged: a closer had to give way to this holder, which has to
-    /// come back to it. fenced: he has to pass a fence before he looks for that. The view pool's
-    /// mutex.
+    /// What a dropper has to know. nudged: a closer had to give way to this holder, which must then
+    /// call its session. fenced: the dropper must pass a fence before it loads this. The view
+    /// pool's mutex.
     std::atomic<std::uint8_t> notice{0};
-    /// Whose it is, in one word so that no change of it takes two looks (claim C21):
+    /// Whose it is, in one word so that no change of it takes two loads (claim C21):
     ///   0                     nobody's: in the pool
     ///   session << 1          a living thread's, in the session with that number
     ///   session << 1 | ended  its thread has ended; the session recycles it once nothing is held
@@ -65,7 +65,7 @@ HazardSlot* take_slot(std::uint64_t session, std::uint8_t notice);
 void recycle_slot(HazardSlot* slot) noexcept;
 
 /// The calling thread's slot in a session, or null if it has none yet. `known_slot` below is the
-/// quick look, which may miss.
+/// quick search, which may miss.
 HazardSlot* find_slot(std::uint64_t session) noexcept;
 
 /// Whether the calling thread can have slots: there is memory, and it is not about to end.
@@ -94,7 +94,7 @@ inline void full_fence() noexcept {
 #endif
 }
 
-/// A store that the other side's look must not miss, and that look.
+/// A store that the other side's load must not miss, and that load.
 template <class T>
 void announce_store(std::atomic<T>& word, T value) noexcept {
 #ifdef STRATA_TSAN
@@ -113,7 +113,7 @@ T look(const std::atomic<T>& word) noexcept {
 }
 
 inline bool HazardSlot::withdraw() noexcept {
-    // Release: reads through the view end before; partner: the closer's look at `held`.
+    // Release: reads through the view end before; partner: the closer's load of `held`.
     announce_store(held, static_cast<View*>(nullptr));
     light_barrier();
     return look(notice) != 0 && was_nudged();

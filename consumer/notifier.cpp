@@ -14,7 +14,7 @@ namespace strata::consumer_impl {
 
 namespace {
 
-// A producer's death wakes nobody (the kernel drops its lock silently), so sleepers look at the
+// A producer's death wakes nobody (the kernel drops its lock silently), so sleepers check the
 // lock from time to time. A clean end and a replacement do wake them.
 constexpr std::chrono::milliseconds life_check_period{100};
 
@@ -33,7 +33,7 @@ void Notifier::announce() noexcept {
     }
 }
 
-// So that looking at the generation needs no system call; see load_guarded.
+// So that loading the generation needs no system call; see load_guarded.
 void Notifier::keep_fault_handler() noexcept {
     if (!fault_handler_kept_.load(std::memory_order_acquire)) {
         const ipc::MutexLock lock(mutex_);
@@ -110,7 +110,7 @@ const ipc::FileDescriptor& Notifier::event_descriptor() {
         event_ = std::move(event.value);
     }
     // The thread's own: what it has told. The producer's end and return, and that of the store, are
-    // told of once each, not at every look. It is guarded: a lost generation reads as zero.
+    // told of once each, not at every check. It is guarded: a lost generation reads as zero.
     const auto act = [this, fd = event_.get(), alive = true, other = false]() mutable {
         const Generation now = ipc::load_acquire(attachment_.control.cells().generation);
         const bool was_alive = std::exchange(alive, attachment_.producer_alive());

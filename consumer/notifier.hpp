@@ -22,8 +22,8 @@ public:
     WaitResult wait(Generation seen, const WaitOptions& options);
     const ipc::FileDescriptor& event_descriptor();
     Generation acknowledge_event();
-    /// This one takes the place of another: what was acknowledged there is here, and nothing of
-    /// another store is.
+    /// Takes the place of another notifier: what was acknowledged there counts as acknowledged
+    /// here, but nothing of another store does.
     void continue_acknowledging(const Notifier& before) noexcept;
 
     /// Its thread ends.

@@ -32,7 +32,7 @@ RetainedRoot root_current_at(const ipc::ControlFile& control, std::int64_t time_
                              std::uint64_t pinned_epoch, std::string_view operation);
 
 /// Where the root record of a bookmark is. Confirmed by a pin that is no older than the bookmark:
-/// whoever removes it leaves it pinned for those that were there (C25). Throws bookmark_not_found,
+/// removing it leaves it pinned for the readers that were there (C25). Throws bookmark_not_found,
 /// corrupt, and what ipc::read_bookmarks throws.
 struct BookmarkedRoot {
     RetainedRoot root{};

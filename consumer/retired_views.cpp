@@ -47,7 +47,7 @@ void RetiredViews::mark_fenced() noexcept {
     slots_.fence();
 }
 
-// The closer's side of each pair: between what it has flagged and its look at the slots.
+// The closer's side of each pair: between the flags that it has set and its loads of the slots.
 void RetiredViews::barrier() noexcept {
     if (!slots_.fenced() && !heavy_barrier()) {
         mark_fenced();

@@ -25,7 +25,7 @@ public:
     RetiredViews(std::uint64_t session, const std::atomic<View*>& current) noexcept
         : current_(current), slots_(session) {}
 
-    /// The calling thread's slot; null: it is to count its hold in the view instead.
+    /// The calling thread's slot; null: it has to count its hold in the view instead.
     HazardSlot* slot_of_this_thread() noexcept;
     /// The marks that a view gets when it is opened: those of its kind and `fenced` if need be.
     std::uint32_t marks_when_opened(std::uint32_t kind) const noexcept {
@@ -45,7 +45,7 @@ public:
     /// cost a barrier.
     bool any_held(Generation first, Generation last) noexcept;
     /// Calls close(view) for each that nobody holds and takes it off the list; the last holder of
-    /// any other comes back to its session. May cost barriers.
+    /// any other calls its session. May cost barriers.
     template <class Close>
     void close_unheld(Close close) noexcept {
         const std::size_t flagged = flag_uncounted();

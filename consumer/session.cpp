@@ -40,7 +40,7 @@ void Session::release(Session* session) noexcept {
     const std::uint64_t number = session->number_;
     session->notifier_.stop();  // its thread uses the rest
     session->views_.release();
-    // From here on the session may be gone: whoever drops the last snapshot settles it too.
+    // From here on the session may be gone: the thread that drops the last snapshot settles it too.
     STRATA_CRASH_POINT("session.released");
     settle(number);
 }

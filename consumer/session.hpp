@@ -19,7 +19,7 @@ public:
     Session(ipc::StoreDirectory store, const ConsumerOptions& options, const ipc::Trust& trust);
     /// The Consumer is done with it: the session ends now, or with its last snapshot.
     static void release(Session* session) noexcept;
-    /// Looks after the session with that number, if it still exists: closes what can be closed,
+    /// Settles the session with that number, if it still exists: closes what can be closed, and
     /// ends the session if that was all it waited for.
     static void settle(std::uint64_t number) noexcept;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hazard slots of one session's threads, as the closer of views sees them: what they hold, what
-// they are told, and the barrier between telling and looking. Guarded by the mutex under which
-// views are opened and closed. See hazard_slot.hpp for the two sides.
+// they are told, and the barrier between telling them and loading what they hold. Guarded by the
+// mutex under which views are opened and closed. See hazard_slot.hpp for the two sides.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,8 @@ public:
 
     /// Resets the notices to holders, which have been acted upon.
     void clear_notices() noexcept;
-    /// Tells the holder of each view that `concerns` names to come back. True: there was one.
+    /// Tells the holder of each view that `concerns` names to call its session when it drops it.
+    /// True: there was one.
     template <class Concerns>
     bool nudge_holders(Concerns concerns) noexcept {
         bool nudged = false;

@@ -26,7 +26,7 @@ class Session;
 /// refs: number of snapshots that are not noted in a HazardSlot, and three marks.
 ///   closed   no generation is loaded; taking fails, the count may be off by threads backing out
 ///   retired  not the pool's current view any more; to be closed when nobody holds it
-///   fenced   who takes through a slot has to pass a fence before he looks at the other two
+///   fenced   a taker with a slot has to pass a fence before it loads the other two
 /// The fields below `refs` are written while it is closed, under the pool's mutex.
 struct View : detail::FrontTable, CacheAligned {
     static constexpr std::uint32_t closed = std::uint32_t{1} << 31;
@@ -34,7 +34,7 @@ struct View : detail::FrontTable, CacheAligned {
     static constexpr std::uint32_t fenced = std::uint32_t{1} << 29;
 
     static constexpr std::uint32_t flags = closed | retired;  // it may not be taken
-    static constexpr std::uint32_t marks = flags | fenced;    // not so easily
+    static constexpr std::uint32_t marks = flags | fenced;    // not without a fence
 
     View(Session& owner, const LookupCache& lookups) : session(&owner), cache(&lookups) {}
 

@@ -75,7 +75,7 @@ Held ViewPool::take_slowly() {
     View* const newest = newest_view();
     if (slot != nullptr && slot->held.load(std::memory_order_relaxed) == nullptr &&
         (newest->refs.load(std::memory_order_relaxed) & View::flags) == 0) {
-        // Under the mutex, so no closer is looking: the hold moves from the count to the slot.
+        // Under the mutex, so no closer is loading them: the hold moves from the count to the slot.
         announce_store(slot->held, newest);
         STRATA_CRASH_POINT("slot.held");
         newest->refs.fetch_sub(1, std::memory_order_release);

@@ -16,7 +16,7 @@ namespace strata::consumer_impl {
 
 namespace {
 
-// If the word cannot be slept on: until it is looked whether it can be again.
+// If the word cannot be slept on: how long until that is tried again.
 constexpr std::chrono::milliseconds lost_period{100};
 
 }  // namespace

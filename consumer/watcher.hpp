@@ -28,7 +28,7 @@ public:
     bool start(const std::uint64_t& word, std::optional<std::uint64_t> acted_at,
                std::optional<std::chrono::milliseconds> period, std::function<void()> act) noexcept;
     void stop() noexcept;
-    /// In a forked child: the thread did not come along.
+    /// In a forked child, which has no such thread.
     void forget() noexcept;
 
 private:

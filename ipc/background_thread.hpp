@@ -34,7 +34,7 @@ public:
         thread_.reset();
     }
 
-    /// The thread did not come along: neither joining nor destroying it makes sense.
+    /// In a forked child the thread does not exist: it can be neither joined nor destroyed.
     void abandon() noexcept { new (&thread_) std::optional<std::thread>(); }
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The file `bookmarks` of a store: read by anybody, replaced as a whole by its producer, so that
-// whoever opens it finds one state of it or the next. Not there: there are none.
+// any reader finds one state of it or the next. Without the file there are no bookmarks.
 #pragma once
 
 #include <optional>

@@ -103,7 +103,7 @@ constexpr std::uint64_t kept_checksum(std::uint64_t checksum,
     return payload_bytes >= prefixed_payload_bytes ? checksum : checksum & short_checksum_mask;
 }
 
-/// A look at a block in shared bytes, nothing of which is trusted. Each function loads what it
+/// A view of a block in shared bytes, nothing of which is trusted. Each function loads what it
 /// returns once. Precondition of all: header, and 16 bytes before it, are readable.
 class LayerBlock {
 public:

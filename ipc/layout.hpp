@@ -51,7 +51,7 @@ struct ControlIdentity {
 };
 static_assert(sizeof(ControlIdentity) == 128 && offsetof(ControlIdentity, checksum) == 120);
 
-/// The only mutable words that readers look at; one cache line, at offset 128 of control.mmap.
+/// The only mutable words that readers load; one cache line, at offset 128 of control.mmap.
 /// Accessed only through the functions of atomic_word.hpp.
 struct ControlCells {
     std::uint64_t root;        // offset of the current RootRecord in control.mmap

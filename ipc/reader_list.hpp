@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The readers of a store for people to look at: every pin singly, also several on one lock byte,
+// The readers of a store, as shown to people: every pin singly, also several on one lock byte,
 // and the processes behind them. Advisory; what reclaiming relies on is in lock_table.hpp.
 #pragma once
 

@@ -43,7 +43,7 @@ public:
 
     /// Wakes consumers that wait for a generation.
     void wake_waiters() const noexcept;
-    /// Asks consumers that only keep a pin for their next snapshot to release it.
+    /// Asks consumers that keep a pin only for their next snapshot to release it.
     void nudge_idle_readers() const noexcept;
 
 private:

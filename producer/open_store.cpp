@@ -366,7 +366,7 @@ void OpenStore::remove_bookmark(std::string_view name) {
     try {
         memory_.reclaim();
         statistics_.write_all(ipc::os::realtime_ns());
-    } catch (const std::bad_alloc&) {  // it is removed; its memory comes with a later look
+    } catch (const std::bad_alloc&) {  // it is removed; its memory comes free with a later query
     }
 }
 

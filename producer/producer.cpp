@@ -73,7 +73,7 @@ std::shared_ptr<OpenStore> told(const char* what, std::string_view name,
 
 std::shared_ptr<OpenStore> opened_or_created(std::string_view name, const ProducerOptions& options,
                                              AuditEntry& entry) {
-    // Another process may create or remove the store between the two looks.
+    // Another process may create or remove the store between the two calls.
     constexpr int attempts = 8;
     for (int attempt = 1;; ++attempt) {
         try {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bookmark: a generation that is kept under a name until that is taken away, whoever is producer
+// A bookmark: a generation that is kept under a name until the name is removed, whoever is producer
 // meanwhile. Set and removed by the Producer, read by any Consumer.
 #pragma once
 

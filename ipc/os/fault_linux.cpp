@@ -125,7 +125,7 @@ void leave_handler(unsigned& count) noexcept {
         if (ours(current)) {
             ::sigaction(SIGBUS, &installation.previous, nullptr);
         } else {
-            installation.left_behind = true;  // somebody has installed his own meanwhile
+            installation.left_behind = true;  // another handler was installed meanwhile
         }
     }
 }

@@ -38,7 +38,7 @@ Result<FileDescriptor> open_directory_at(int directory, const std::string& name)
 }
 
 namespace {
-// A look leaves no trace, not even a time of access: only the file's owner and root may ask for
+// Reading leaves no trace, not even a time of access: only the file's owner and root may ask for
 // that. The number of the descriptor, or -1.
 int open_untraced(int directory, const char* name, int flags) {
     const int fd = retry([&] { return ::openat(directory, name, flags | O_NOATIME); });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which file system a file lies on, and how it is mounted, for people to look at. Part of the
+// Which file system a file lies on, and how it is mounted, as shown to people. Part of the
 // operating-system layer, as os.hpp is, with the same way to report failure.
 #pragma once
 

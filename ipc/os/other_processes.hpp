@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel tells of processes, for people to look at: page faults, and who has a file open.
+// What the kernel tells of processes, as shown to people: page faults, and who has a file open.
 // Part of the operating-system layer, as os.hpp is, with the same way to report failure.
 #pragma once
 

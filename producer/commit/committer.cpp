@@ -55,8 +55,8 @@ Generation Committer::commit(BatchState& batch) {
     return current();
 }
 
-// Blocks to examine after a commit: more than it has retired, so that what a look finds is done
-// with before the next look; and one for each microsecond that the producer did something else, so
+// Blocks to examine after a commit: more than it has retired, so that what a query finds is done
+// with before the next one; and one for each microsecond that the producer did something else, so
 // that one who commits now and then does not keep what a reader has released.
 std::size_t Committer::portion(std::int64_t now_ns) noexcept {
     constexpr std::int64_t ns_per_block = 1000;
@@ -73,7 +73,7 @@ void Committer::check_name(std::int64_t now_ns) {
     if (now_ns >= last_name_check_ns_ && now_ns - last_name_check_ns_ < period_ns) {
         return;
     }
-    // Unknown: the next look tells.
+    // Unknown: the next query tells.
     if (ipc::is_replaced(parts_.directory, parts_.control.region().file()).value) {
         ipc::fail(Errc::store_replaced, ipc::operation_on("crystallize", parts_.directory.name),
                   parts_.directory.path,

@@ -27,7 +27,7 @@ public:
     void start(const DurabilityOptions& options, std::function<void()> checkpoint,
                std::string_view operation, std::string_view path);
     void stop() noexcept;
-    /// In a forked child: the thread did not come along.
+    /// In a forked child, which has no such thread.
     void forget() noexcept;
 
     /// After a commit. `held_bytes`: what waits for readers, and for this; `limit`: the store's.

@@ -2,8 +2,8 @@
 // Makes generations survive a power failure: data first, then a slot that names it, and what the
 // slot names is pinned until a newer one is durable. docs/durability.md has the argument.
 //
-// A flush runs without the commit lock, one at a time. Who finishes it never needs that lock, so it
-// may be waited for while holding it.
+// A flush runs without the commit lock, one at a time. The thread that finishes it never needs that
+// lock, so others may wait for it while they hold the lock.
 #pragma once
 
 #include <atomic>
@@ -47,8 +47,8 @@ public:
           slots_path_(directory.file(ipc::slots_file_name)) {}
 
     // Opening.
-    /// What a former producer made durable, and whether the machine stopped since: then the store
-    /// is to be opened there. Pins it. Throws system.
+    /// What a former producer made durable, and whether the machine has stopped since: if so, the
+    /// store must be opened at that generation. Pins it. Throws system.
     struct Start {
         std::optional<ipc::DurableSlot> slot{};
         std::optional<ipc::DurableSlot> acknowledged{};  // if the flush of `slot` failed: the last
@@ -68,14 +68,14 @@ public:
         }
     }
 
-    // Anybody.
+    // Any thread.
     Generation durable() const noexcept { return durable_.load(std::memory_order_acquire); }
     /// Returns when `generation` is durable; those who wait at the same time share a flush. Throws
     /// durability_lost, system, no_space, and invalid_argument: it is not published.
     void wait(std::mutex& commit_mutex, Generation generation, const std::string& operation)
         STRATA_EXCLUDES(commit_role);
-    /// For who holds the commit lock and needs the memory that is pinned. False: nothing changed,
-    /// and nothing will for trying again.
+    /// For a holder of the commit lock that needs the pinned memory. False: nothing has changed,
+    /// and trying again would change nothing.
     bool checkpoint_held(const std::string& operation) noexcept STRATA_REQUIRES(commit_role);
     /// At the end of a producer's life: makes the newest generation durable and says that nothing
     /// was published beyond it. What fails is left to the next one.
@@ -128,7 +128,7 @@ private:
     std::atomic<int> lost_{0};  // the errno of the flush that failed
     std::string lost_path_;
 
-    // Of the last flush; whoever is flushing has them.
+    // Of the last flush; they belong to the thread that is flushing.
     std::uint64_t flushed_serial_ = 0;
     Generation flushed_ = 0;
     bool directory_flushed_ = false;

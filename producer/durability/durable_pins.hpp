@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The epochs whose blocks a power failure may send the store back to: to reclaiming they are what
-// readers' pins are. Any thread may drop one; that a reclaim still sees it only holds more.
+// The epochs whose blocks a power failure may send the store back to: reclaiming respects them as
+// it does readers' pins. Any thread may drop one; a reclaim that still sees it only holds more.
 #pragma once
 
 #include <algorithm>

@@ -25,7 +25,7 @@ using producer_impl::remove_store_directory;
 
 namespace {
 
-// With the parents that are missing. Does not look first: what one call says is there may be
+// With the parents that are missing. Does not check first: what one call says is there may be
 // missing for the next one.
 int make_directory(const std::filesystem::path& path, std::uint32_t mode) {
     int error = ipc::os::create_directory(path.string(), mode);
@@ -58,7 +58,7 @@ ipc::FileDescriptor open_base(const std::filesystem::path& base, std::string_vie
     const int unmade = make_directory(base, mode);
     auto opened = ipc::os::open_directory(base.string());
     if (opened) {
-        return std::move(opened.value);  // whoever made it
+        return std::move(opened.value);  // no matter which process made it
     }
     if (unmade == 0 || (unmade == EEXIST && opened.error != ENOENT)) {
         ipc::fail_errno(opened.error, operation, base.string(), "cannot open the base directory",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the current generation reaches of a store that is being taken over: its blocks are adopted
 // from its root on, and its dimensions become known. Whatever does not fit what the records say
-// ends the takeover; what else is held, held_blocks.hpp finds afterwards.
+// ends the takeover; held_blocks.hpp finds afterwards what else is held.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Taking a store away.
+// Removing a store.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace strata::producer_impl {
 /// A new hidden name for a store under construction or under removal.
 std::string staging_name(std::string_view store);
 
-/// Whether there is something in the directory that no store has.
+/// Whether the directory contains something that no store has.
 ipc::os::Result<bool> holds_foreign_files(const ipc::FileDescriptor& directory);
 
 /// Removes the directory base/name and the files in it that a store has. 0 or an errno (ENOTEMPTY:

@@ -106,7 +106,7 @@ private:
     }
 
     // To somebody who may read the file that the dimension lies in now: what is put back must not
-    // be open to him there.
+    // be open to that user there.
     bool was_closed(const ipc::DimensionRecord& then, const ipc::DimensionRecord& now) const {
         return then.serial != now.serial &&
                impl::admits_more(impl::access_of(region_of(now).status),

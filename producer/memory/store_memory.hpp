@@ -47,8 +47,8 @@ public:
     /// be used again.
     std::uint64_t reclaim(unsigned questions = PinnedEpochs::few_questions)
         STRATA_REQUIRES(commit_role);
-    /// The same after a commit, which must not wait for all of it: looks at the readers when that
-    /// is due, and frees up to `blocks` of what waits.
+    /// The same after a commit, which must not wait for all of it: queries the readers' pins when
+    /// that is due, and frees up to `blocks` of what waits.
     void reclaim_portion(std::int64_t now_ns, std::size_t blocks) STRATA_REQUIRES(commit_role);
     /// Called when an allocation failed for want of memory: reclaims; checkpoints, if a durable
     /// generation holds memory; gives idle readers a moment to release their pins, and slow ones as

@@ -134,7 +134,7 @@ void Bookmarks::release_unread(std::span<const ipc::EpochRange> pinned) noexcept
         std::erase_if(next, unread);
         replace(std::move(next), ipc::operation_on("remove a bookmark of", directory_.name));
     } catch (const std::exception&) {
-        // Held until the next look.
+        // Held until the next query.
     }
 }
 

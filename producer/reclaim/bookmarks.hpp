@@ -42,7 +42,7 @@ public:
     /// system.
     void give_up(const std::string& operation) STRATA_REQUIRES(commit_role);
 
-    /// Those included whose name is gone.
+    /// Including those whose name has been removed.
     const std::vector<ipc::BookmarkRecord>& records() const noexcept STRATA_REQUIRES(commit_role) {
         return records_;
     }
@@ -63,9 +63,9 @@ public:
         STRATA_REQUIRES(commit_role);
 
     // Reclaiming.
-    /// After a look at the readers, of all epochs up to the one before the clock's: forgets what
-    /// has no name and no reader. The file first: it never names what may be reused. If that fails,
-    /// all stays for the next look.
+    /// After a query of the pins of all epochs before the clock's: forgets what has neither a name
+    /// nor a reader. The file is written first: it never names what may be reused. If that fails,
+    /// everything stays until the next query.
     void release_unread(std::span<const ipc::EpochRange> pinned) noexcept
         STRATA_REQUIRES(commit_role);
     bool any_removed() const noexcept STRATA_REQUIRES(commit_role);

@@ -15,12 +15,11 @@
 
 namespace strata::producer_impl {
 
-/// Not thread-safe: the commit mutex guards it. What it writes is safe against the process's death
-/// between any two stores.
+/// Not thread-safe: the commit mutex guards it. The process may die between any two of its stores.
 class ClosingRoots {
 public:
     ClosingRoots() = default;
-    /// Takes over what stands in the table: entries in use come first from here on.
+    /// Takes over what the table contains: from here on, entries in use come first.
     explicit ClosingRoots(ipc::ClosingRoot* table) noexcept;
 
     /// To be called before the epoch word leaves `epoch`. Does nothing if all entries are in use:

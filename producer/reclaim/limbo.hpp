@@ -28,9 +28,9 @@ struct Retired {
     std::uint64_t bytes = 0;
 };
 
-/// Blocks are examined in portions: a scan, which a look at the readers begins, tests everything
-/// that waits against the pins of that look. Later answers can only be fewer (docs/reclamation.md,
-/// C6), so what they do not protect may be freed at any time. Not thread-safe: the commit lock
+/// Blocks are examined in portions: each query of the readers' pins begins a scan, which tests
+/// everything in limbo against those pins. Later queries can only find fewer (docs/reclamation.md,
+/// C6), so what these do not protect may be freed at any time. Not thread-safe: the commit lock
 /// guards it.
 class Limbo {
 public:
@@ -53,9 +53,9 @@ public:
     /// Bytes whose oldest holder pins one of these epochs.
     std::uint64_t held_by(const ipc::EpochRange& range) const noexcept;
 
-    /// What is new, what released pins have held, and what an earlier scan has not reached is to be
-    /// examined for `pinned` (ascending, disjoint). All pins up to the last tag are among them.
-    /// Moves lists, not blocks: O(holders). std::bad_alloc: nothing has changed.
+    /// Queues for examination against `pinned` (ascending, disjoint) what is new, what released
+    /// pins held, and what an earlier scan did not reach. All pins up to the last tag are among
+    /// them. Moves lists, not blocks: O(holders). std::bad_alloc: nothing has changed.
     void begin_scan(std::span<const ipc::EpochRange> pinned);
     bool scanning() const noexcept { return !scan_.empty(); }
     /// Examines up to `most` blocks: appends what no pin protects to `freed`, which has room for

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The epochs that readers may pin, as far as the producer knows: never fewer than are pinned. The
-// work of each scan is bounded, whatever readers do; what was not asked about counts as pinned.
+// work of each query is bounded, whatever readers do; what was not asked about counts as pinned.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +22,14 @@ const ipc::EpochRange* range_within(std::span<const ipc::EpochRange> ranges, std
 /// Adds an epoch to `ranges` (ascending, disjoint).
 void insert_epoch(std::vector<ipc::EpochRange>& ranges, std::uint64_t epoch);
 
-/// Nobody pins an epoch that is over anew (docs/reclamation.md, C9), so from scan to scan pins only
+/// No epoch that is over is pinned anew (docs/reclamation.md, C9), so from query to query pins only
 /// disappear, except those of the epochs that ended in between: these are asked about at once, the
 /// older ones in turn. Not thread-safe: the commit mutex guards it.
 class PinnedEpochs {
 public:
     /// Beyond so many ranges, neighbours are merged.
     static constexpr std::size_t most_ranges = 256;
-    /// For the scan of nearly every commit, and for a thorough one.
+    /// For the query of nearly every commit, and for a thorough one.
     static constexpr unsigned few_questions = 8;
     static constexpr unsigned many_questions = 4 * most_ranges;
 
@@ -39,7 +39,7 @@ public:
     /// larger than `last`, and `last` was never smaller before.
     void look(const ipc::FileDescriptor& control, std::uint64_t last, unsigned questions) noexcept;
 
-    /// Ascending, disjoint. Valid until the next scan.
+    /// Ascending, disjoint. Valid until the next query.
     std::span<const ipc::EpochRange> ranges() const noexcept { return held_; }
     bool empty() const noexcept { return held_.empty(); }
 
@@ -49,7 +49,7 @@ private:
 
     // Both keep within the capacity that they are made with.
     std::vector<ipc::EpochRange> held_;     // sorted
-    std::vector<ipc::EpochRange> unknown_;  // a stack: still to be asked about in this scan
+    std::vector<ipc::EpochRange> unknown_;  // a stack: still to be asked about in this query
     std::uint64_t asked_up_to_ = 0;         // an epoch below that is in no range of `held_` is free
     std::uint64_t next_ = 0;                // where the round robin resumes
 };

@@ -81,7 +81,7 @@ bool Reclaimer::end_epoch(unsigned questions) noexcept {
     STRATA_CRASH_POINT("reclaim.epoch-stored");
     epoch_.store(last + 1, std::memory_order_relaxed);
     // After the epoch: a death in between leaves an older one, which says too little but nothing
-    // wrong. Before anything is freed: nobody is sent to look for what is gone.
+    // wrong. Before anything is freed: nobody is directed to what is gone.
     oldest_in_epoch_ = history_.oldest_retained(current_.root().generation);
     ipc::store_release(control_.cells().oldest, oldest_in_epoch_);
     STRATA_CRASH_POINT("reclaim.oldest-stored");
@@ -91,7 +91,7 @@ bool Reclaimer::end_epoch(unsigned questions) noexcept {
     return true;
 }
 
-// The files of a scan go by the pins of its own look, which knows nothing of later epochs: so that
+// The files of a scan go by the pins of its own query, which knows nothing of later epochs: so that
 // scan is over, and what is left of it joins the next one.
 void Reclaimer::part_epochs() noexcept {
     under_way_ = false;

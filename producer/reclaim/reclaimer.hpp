@@ -51,10 +51,10 @@ public:
     /// Advances the clock, and asks which past epochs are pinned. False: the clock is at its end,
     /// and nothing can be reclaimed any more.
     bool end_epoch(unsigned questions) noexcept STRATA_REQUIRES(commit_role);
-    /// The same between two commits, whatever is under way: what was retired before has a tag below
-    /// the new epoch, what is born after it none of the old one.
+    /// The same between two commits, whatever scan is under way: what was retired before has a tag
+    /// below the new epoch, and nothing born later has a birth in the old one.
     void part_epochs() noexcept STRATA_REQUIRES(commit_role);
-    /// What the last look at the readers found.
+    /// What the last query of the readers' pins found.
     std::span<const ipc::EpochRange> found_pins() const noexcept STRATA_REQUIRES(commit_role) {
         return pinned_.ranges();
     }
@@ -81,19 +81,19 @@ public:
         STRATA_REQUIRES(commit_role) {
         history_.publish_slot(generation, root_offset);
     }
-    /// What `newest`, just published, does not reach any more.
+    /// Retires what `newest`, just published, no longer reaches.
     void retire(Generation newest, std::span<const Retired> blocks,
                 std::vector<RetiredFile>&& files) noexcept STRATA_REQUIRES(commit_role);
 
     /// Ends an epoch and frees what no pin protects. Returns the bytes that can be used again.
     std::uint64_t reclaim(unsigned questions) STRATA_REQUIRES(commit_role);
-    // The same in two steps, for commits, which must not wait for all of it:
+    // The same in two steps, for commits, which must not wait for the whole of it:
     /// Ends an epoch and asks which past ones are pinned. Time does not depend on what waits.
     void begin_reclaim(unsigned questions) STRATA_REQUIRES(commit_role);
     /// Examines up to `blocks` of what waits and frees those that no pin protects; with the last of
     /// them the files. True: this was the last portion.
     bool reclaim_portion(std::size_t blocks) STRATA_REQUIRES(commit_role);
-    /// Whether enough waits to be worth a look at the readers, or one is due.
+    /// Whether enough is in limbo to be worth a query of the readers' pins, or one is due.
     bool is_due(std::int64_t now_ns) const noexcept STRATA_REQUIRES(commit_role);
     /// Older epochs that readers pinned when it was last reclaimed.
     std::span<const ipc::EpochRange> pins() const noexcept STRATA_REQUIRES(commit_role) {
@@ -121,7 +121,7 @@ public:
     void note_oldest_pin(std::uint64_t epoch, std::int64_t now_ns) noexcept
         STRATA_REQUIRES(commit_role);
 
-    /// At the end of the producer's life: the files stay for the next one.
+    /// At the end of the producer's life: leaves the files to its successor.
     void keep_files() noexcept { files_.keep_all(); }
 
 private:
@@ -144,8 +144,8 @@ private:
     Generation oldest_in_epoch_ STRATA_GUARDED_BY(commit_role) = 0;  // that its readers can have
     ClosingRoots closing_roots_ STRATA_GUARDED_BY(commit_role);
     Limbo limbo_ STRATA_GUARDED_BY(commit_role);
-    std::vector<Retired> freed_ STRATA_GUARDED_BY(commit_role);         // one portion
-    bool under_way_ STRATA_GUARDED_BY(commit_role) = false;             // the scan of the last look
+    std::vector<Retired> freed_ STRATA_GUARDED_BY(commit_role);  // one portion
+    bool under_way_ STRATA_GUARDED_BY(commit_role) = false;      // the scan of the last query
     std::uint64_t reclaimed_bytes_ STRATA_GUARDED_BY(commit_role) = 0;  // in all
     History history_;
     RetiredFiles files_;

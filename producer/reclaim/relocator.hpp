@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Relocates dimensions whose region is full of what slow readers hold: the live layers are copied
-// to a fresh region file, which one generation puts in the old one's place. No layer changes by it.
+// to a fresh region file, which one generation puts in the old one's place. This changes no layer.
 // The old file's blocks are retired like any others: those that no pin protects are given back at
 // once. To give memory back, a region is left by all of its dimensions together: one that leaves a
 // shared region alone frees no more than its copy takes.

@@ -51,7 +51,7 @@ public:
     /// the next `remove_free`.
     void remove_or_add(RetiredFile&& file) STRATA_REQUIRES(commit_role);
 
-    /// They stay: the next producer sees to them.
+    /// They stay: the next producer takes care of them.
     void keep_all() noexcept;
 
 private:

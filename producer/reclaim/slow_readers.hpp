@@ -26,7 +26,7 @@ class SlowReaders {
 public:
     explicit SlowReaders(const SlowReaderOptions& limits) noexcept : limits_(limits) {}
 
-    /// What the lock table says, after each look. Time O(pins).
+    /// What the lock table says, after each query. Time O(pins).
     void update(std::span<const ipc::EpochRange> pinned, std::int64_t now_ns)
         STRATA_REQUIRES(commit_role);
     /// Since when (CLOCK_REALTIME) the epoch is over and pinned; `now_ns` if it was not seen yet.
