@@ -9,90 +9,27 @@
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <doctest/doctest.h>
 
-#include "tests/skip.hpp"
+#include "tests/support/left_store.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
+using strata::test::attach_code;
 using strata::test::code_of;
 using strata::test::ControlEditor;
 using strata::test::error_of;
 using strata::test::FileEditor;
-using strata::test::payload_of;
+using strata::test::get_code;
+using strata::test::LeftStore;
+using strata::test::open_code;
 using strata::test::TempStore;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr uid_t nobody = 65534;
-
-// A store with one dimension of a hundred layers and no producer.
-class LeftStore : public TempStore {
-public:
-    LeftStore() : TempStore(Regions::own) {
-        Producer producer = create();
-        Batch batch = producer.batch();
-        for (std::uint64_t i = 0; i < 100; ++i) {
-            batch.put({1, i}, payload_of(i, 0, 100), {.keywords = {"key"}});
-        }
-        batch.crystallize();
-    }
-    fs::path control() const { return file("control.mmap"); }
-    fs::path lock() const { return file("producer.lock"); }
-    fs::path region() const { return file("region-1.mmap"); }
-};
-
-// Every refusal has to say what was tried, where, and what was found.
-void check_complete(const Error& error) {
-    CHECK_FALSE(error.operation().empty());
-    CHECK_FALSE(error.path().empty());
-    CHECK_FALSE(error.detail().empty());
-    const std::string line = error.what();
-    CHECK(line.find(error.operation()) == 0);
-    CHECK(line.find(error.path()) != std::string::npos);
-    CHECK(line.find(error.detail()) != std::string::npos);
-}
-
-std::string attach_code(const TempStore& store) {
-    const auto error = error_of([&] { (void)store.attach().snapshot(); });
-    if (error) check_complete(*error);
-    return error ? std::string(to_string(error->code())) : "no error";
-}
-
-// Twice: a refused producer must not keep the lock.
-std::string open_code(const TempStore& store) {
-    const auto error = error_of([&] { store.open(); });
-    if (error) check_complete(*error);
-    const auto again = error_of([&] { store.open(); });
-    CHECK(error.has_value() == again.has_value());
-    CHECK((!error || !again || error->code() == again->code()));
-    return error ? std::string(to_string(error->code())) : "no error";
-}
-
-// Reading a layer of the dimension with the bad region.
-std::string get_code(const TempStore& store) {
-    Consumer consumer = store.attach();
-    const Snapshot snapshot = consumer.snapshot();
-    CHECK(snapshot.has_dimension(1));          // there it is, if unreadable
-    CHECK(snapshot.dimensions().size() == 1);  // the directory is sound
-    const auto error = error_of([&] { (void)snapshot.get({1, 1}); });
-    if (error) check_complete(*error);
-    const std::string code = error ? std::string(to_string(error->code())) : "no error";
-    // None of them takes the error for "there is none".
-    std::vector<Layer> found(1);
-    CHECK(code_of([&] { (void)snapshot.find({1, 1}); }) == code);
-    CHECK(code_of([&] { snapshot.find(std::vector<LayerId>{{1, 1}}, found); }) == code);
-    CHECK(code_of([&] { (void)snapshot.find(1, "name"); }) == code);
-    CHECK(code_of([&] { (void)snapshot.in(1); }) == code);
-    CHECK(code_of([&] { (void)snapshot.dimension(1); }) == code);
-    CHECK(code_of([&] { (void)changes(Snapshot(), snapshot); }) == code);
-    return code;
-}
 
 }  // namespace
 
@@ -181,36 +118,6 @@ TEST_CASE("something else under the store's name") {
     REQUIRE(::mkfifo(pipe.path().c_str(), 0644) == 0);
     CHECK(attach_code(pipe) == "not_a_store");
     CHECK(open_code(pipe) == "not_a_store");
-}
-
-TEST_CASE("a fifo, a link or a directory planted as control file is refused without hanging") {
-    const auto plant = [](const char* kind, auto make) {
-        CAPTURE(kind);
-        const LeftStore store;
-        fs::rename(store.control(), store.file("real"));
-        make(store.control());
-        const std::string code = attach_code(store);
-        CHECK(open_code(store) == code);
-        return code;
-    };
-    CHECK(plant("fifo", [](const fs::path& path) { REQUIRE(::mkfifo(path.c_str(), 0644) == 0); }) ==
-          "not_a_store");
-    CHECK(plant("link", [](const fs::path& path) { fs::create_symlink("real", path); }) ==
-          "not_trusted");
-    CHECK(plant("directory", [](const fs::path& path) { fs::create_directory(path); }) ==
-          "not_a_store");
-}
-
-TEST_CASE("a link or a directory planted as lock file does not make a producer of anybody") {
-    const LeftStore linked;
-    fs::rename(linked.lock(), linked.file("real"));
-    fs::create_symlink("real", linked.lock());
-    CHECK(open_code(linked) == "not_trusted");
-    CHECK(code_of([&] { remove_store(linked.name(), linked.base()); }) == "not_trusted");
-    const LeftStore directory;
-    fs::remove(directory.lock());
-    fs::create_directory(directory.lock());
-    CHECK(open_code(directory) == "system");
 }
 
 TEST_CASE("a control file that is too short is truncated, wherever it ends") {
@@ -306,32 +213,6 @@ TEST_CASE("a header with a wrong checksum, or a right one over impossible sizes,
           "corrupt");
 }
 
-TEST_CASE("files and directories that everybody may write to are not trusted") {
-    const LeftStore store;
-    const auto with_mode = [](const fs::path& path, mode_t mode, mode_t usual, auto action) {
-        REQUIRE(::chmod(path.c_str(), mode) == 0);
-        action();
-        REQUIRE(::chmod(path.c_str(), usual) == 0);
-    };
-    with_mode(store.path(), 0777, 0755, [&] {
-        CHECK(attach_code(store) == "not_trusted");
-        CHECK(open_code(store) == "not_trusted");
-    });
-    with_mode(store.control(), 0666, 0644, [&] {
-        CHECK(attach_code(store) == "not_trusted");
-        CHECK(open_code(store) == "not_trusted");
-        ConsumerOptions options = store.consumer_options();
-        options.trusted_owner = TrustedOwner::anybody;
-        CHECK(code_of([&] { (void)Consumer::attach(store.name(), options); }) == "not_trusted");
-    });
-    with_mode(store.region(), 0646, 0644, [&] {
-        CHECK(get_code(store) == "not_trusted");
-        CHECK(open_code(store) == "not_trusted");
-    });
-    CHECK(open_code(store) == "no error");
-    CHECK(store.attach().snapshot().find({1, 1}));
-}
-
 TEST_CASE("a region file that is missing, cut off, another kind of file or another's") {
     const auto damage = [](const char* what, auto edit) {
         CAPTURE(what);
@@ -377,50 +258,6 @@ TEST_CASE("a region file that is missing, cut off, another kind of file or anoth
               const LeftStore other;
               fs::copy_file(other.region(), s.region(), fs::copy_options::overwrite_existing);
           }) == "corrupt");
-}
-
-TEST_CASE("files that may not be read give permission_denied") {
-    const LeftStore store;
-    REQUIRE(::chmod(store.base().c_str(), 0755) == 0);
-    const bool root = ::geteuid() == 0;
-    // Root reads everything: look with other eyes.
-    const auto refused = [&](const fs::path& path, auto action) {
-        REQUIRE(::chmod(path.c_str(), 0) == 0);
-        if (root) REQUIRE(::seteuid(nobody) == 0);
-        const std::string code = action();
-        if (root) REQUIRE(::seteuid(0) == 0);
-        REQUIRE(::chmod(path.c_str(), fs::is_directory(path) ? 0755 : 0644) == 0);
-        return code;
-    };
-    CHECK(refused(store.control(), [&] { return attach_code(store); }) == "permission_denied");
-    CHECK(refused(store.path(), [&] { return attach_code(store); }) == "permission_denied");
-    CHECK(refused(store.region(), [&] { return get_code(store); }) == "permission_denied");
-    CHECK(refused(store.lock(), [&] { return open_code(store); }) == "permission_denied");
-}
-
-TEST_CASE("a store of another user is attached only if that user is trusted") {
-    STRATA_SKIP_UNLESS_ROOT();
-    const LeftStore store;
-    for (const fs::path& path : {store.path(), store.control(), store.region()}) {
-        REQUIRE(::lchown(path.c_str(), nobody, static_cast<gid_t>(-1)) == 0);
-    }
-    const auto code_with = [&](TrustedOwner trusted, std::uint32_t owner) {
-        ConsumerOptions options = store.consumer_options();
-        options.trusted_owner = trusted;
-        options.owner = owner;
-        return code_of([&] {
-            (void)Consumer::attach(store.name(), options).snapshot().get({1, 1});
-        });
-    };
-    CHECK(code_with(TrustedOwner::self_or_root, 0) == "not_trusted");
-    CHECK(code_with(TrustedOwner::user, nobody - 1) == "not_trusted");
-    CHECK(code_with(TrustedOwner::user, nobody) == "no error");
-    CHECK(code_with(TrustedOwner::anybody, 0) == "no error");
-    CHECK(open_code(store) == "not_trusted");
-    const auto error = error_of([&] { store.attach(); });
-    REQUIRE(error);
-    CHECK(error->detail().find(std::to_string(nobody)) != std::string::npos);
-    CHECK_FALSE(error->hint().empty());
 }
 
 TEST_CASE("the last generation that there is can be published, and none after it") {

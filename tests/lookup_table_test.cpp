@@ -15,7 +15,6 @@
 #include "consumer/cache_memory.hpp"
 #include "consumer/lookup_cache.hpp"
 #include "consumer/seeded_hash.hpp"
-#include "consumer/sparse_list.hpp"
 #include "consumer/view.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/refused_call.hpp"
@@ -24,7 +23,6 @@
 using namespace strata;
 using namespace strata::consumer_impl;
 using strata::test::Child;
-using strata::test::code_of;
 using strata::test::publish;
 using strata::test::TempStore;
 
@@ -57,11 +55,6 @@ ipc::DimensionRecord record_of(Dimension dimension, Generation changed) {
     record.index = changed << 6;
     record.generation = changed;
     return record;
-}
-
-Layer layer_at(std::uint64_t address, std::uint64_t size) {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): never read
-    return Layer::from_parts(reinterpret_cast<const std::byte*>(address), size, 0);
 }
 
 CachedDimension* add(LookupCache& cache, Generation generation,
@@ -202,59 +195,6 @@ TEST_CASE("generations beyond four milliards of the table's base are found") {
     CHECK(version_in(cache, late, 1) == nullptr);
     CHECK(version_in(cache, 5, 2) == nullptr);
     CHECK(cache.match(5, record_of(1, 5)) != nullptr);  // if no table finds it any more
-}
-
-TEST_CASE("a sparse list finds what was added, and knows what is absent once it has all") {
-    constexpr std::uint64_t layers = 500;
-    const SeededHash hash = SeededHash::of_process();
-    const SparseList::Pointer list = SparseList::make(2 * layers, layers, 0, hash);
-    REQUIRE(list);
-    std::mt19937_64 random(2);
-    std::vector<std::uint64_t> numbers = {0, ~std::uint64_t{0}};
-    while (numbers.size() < layers) {
-        numbers.push_back(random());
-    }
-    for (std::size_t i = 0; i < layers; ++i) {
-        CHECK(list->find(numbers[i]) == detail::CachedPlace::unknown);
-        list->add(numbers[i], layer_at((i + 1) * 64, i == 9 ? 0x1'0000 : i));
-        list->add(numbers[i], layer_at((i + 1) * 64, i == 9 ? 0x1'0000 : i));
-    }
-    CHECK(list->live() == layers);
-    for (std::size_t i = 0; i < layers; ++i) {
-        const std::uint64_t place = list->find(numbers[i]);
-        CHECK(place == (i == 9 ? detail::CachedPlace::uncached : (i + 1) * 64 << 16 | i));
-    }
-    CHECK(list->find(12345) == detail::CachedPlace::absent);
-    // Another version: one layer went, one came, and the mapping lies elsewhere.
-    list->adopt(layers, 0, 4096);
-    CHECK(list->replace(numbers[3], Layer()));
-    CHECK(list->find(numbers[3]) == detail::CachedPlace::absent);
-    CHECK(list->find(12345) == detail::CachedPlace::unknown);  // one is not known
-    CHECK(list->replace(12345, layer_at(64, 1)));
-    CHECK(list->find(12345) == (std::uint64_t{64} << 16 | 1));
-    CHECK(list->find(54321) == detail::CachedPlace::absent);
-    CHECK(list->find(numbers[4]) == ((5 * 64 + 4096) << 16 | 4));
-    const SparseList::Pointer copy = SparseList::make(4 * layers, layers, 0, hash);
-    CHECK(copy->copy_from(*list));
-    CHECK(copy->live() == layers);
-    CHECK(copy->find(numbers[4]) == list->find(numbers[4]));
-    CHECK(copy->find(numbers[3]) == detail::CachedPlace::absent);
-}
-
-TEST_CASE("a sparse list that is too small stays right") {
-    constexpr std::uint64_t layers = 500;
-    const SparseList::Pointer list = SparseList::make(100, layers, 0, SeededHash::of_process());
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        list->add(i << 40, layer_at((i + 1) * 64, 8));
-    }
-    std::uint64_t found = 0;
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        const std::uint64_t place = list->find(i << 40);
-        CHECK((place == detail::CachedPlace::unknown || place == ((i + 1) * 64 << 16 | 8)));
-        found += place != detail::CachedPlace::unknown ? 1 : 0;
-    }
-    CHECK(found > 50);
-    CHECK(found < 100);
 }
 
 TEST_CASE("memory: by default an eighth of the store, within bounds; given, just that") {

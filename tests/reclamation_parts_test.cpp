@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of reclamation one by one, against models that do it the slow way: which epochs are
-// pinned, which blocks that holds back, which roots a successor has to look at. Pins are real
-// locks.
+// The parts of reclamation one by one, against models that do it the slow way: which blocks
+// pins hold back, which roots a successor has to look at.
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <fcntl.h>
 #include <map>
 #include <optional>
 #include <random>
 #include <set>
-#include <stdexcept>
-#include <string>
-#include <unistd.h>
-#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -23,76 +17,16 @@
 #include "producer/reclaim/closing_roots.hpp"
 #include "producer/reclaim/limbo.hpp"
 #include "producer/reclaim/pinned_epochs.hpp"
-#include "tests/support/temp_store.hpp"
+#include "tests/support/epoch_ranges.hpp"
 
 using namespace strata;
 using namespace strata::producer_impl;
 using ipc::EpochRange;
-using strata::test::TempBase;
+using strata::test::contains;
 
 namespace {
 
 using Ranges = std::vector<EpochRange>;
-
-// A file with locks as consumers take them, each of a description of its own.
-class LockFile {
-public:
-    LockFile() : path_(base_.path() / "control.mmap"), producer_(open(O_RDWR | O_CREAT)) {}
-    LockFile(const LockFile&) = delete;
-    LockFile& operator=(const LockFile&) = delete;
-
-    const ipc::FileDescriptor& producer() const noexcept { return producer_; }
-    void pin(std::uint64_t epoch) {
-        ipc::FileDescriptor description = open(O_RDONLY);
-        if (ipc::lock_pin(description, epoch, ::getpid()) != 0) {
-            throw std::runtime_error("no pin");
-        }
-        pins_.emplace(epoch, std::move(description));
-    }
-    void unpin(std::uint64_t epoch) { pins_.erase(pins_.find(epoch)); }
-    std::set<std::uint64_t> pinned() const {
-        std::set<std::uint64_t> epochs;
-        for (const auto& [epoch, description] : pins_) {
-            epochs.insert(epoch);
-        }
-        return epochs;
-    }
-
-private:
-    ipc::FileDescriptor open(int flags) const {
-        return ipc::FileDescriptor(::open(path_.c_str(), flags | O_CLOEXEC, 0600));
-    }
-
-    TempBase base_;
-    std::string path_;
-    ipc::FileDescriptor producer_;
-    std::multimap<std::uint64_t, ipc::FileDescriptor> pins_;
-};
-
-bool contains(std::span<const EpochRange> ranges, std::uint64_t epoch) {
-    return std::any_of(ranges.begin(), ranges.end(), [&](const EpochRange& range) {
-        return range.first <= epoch && epoch <= range.last;
-    });
-}
-
-bool sorted_and_disjoint(std::span<const EpochRange> ranges) {
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
-        if (ranges[i].first > ranges[i].last || (i > 0 && ranges[i - 1].last >= ranges[i].first)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-std::set<std::uint64_t> epochs_of(std::span<const EpochRange> ranges) {
-    std::set<std::uint64_t> epochs;
-    for (const EpochRange& range : ranges) {
-        for (std::uint64_t epoch = range.first; epoch <= range.last; ++epoch) {
-            epochs.insert(epoch);
-        }
-    }
-    return epochs;
-}
 
 Retired block_of(std::uint64_t birth, std::uint64_t tag, std::uint64_t bytes) {
     return {.region = nullptr, .offset = 0, .birth = birth, .tag = tag, .bytes = bytes};
@@ -234,105 +168,6 @@ TEST_CASE("a scan frees each block once, portion by portion") {
     }
     CHECK(offsets.size() == blocks);
     CHECK(limbo.scan(34, freed) == 0);
-}
-
-TEST_CASE("a look that may ask enough knows every pin exactly") {
-    std::mt19937_64 random(11);
-    LockFile file;
-    PinnedEpochs epochs;
-    for (std::uint64_t last = 1; last < 120; ++last) {
-        if (random() % 3 != 0) {
-            file.pin(last);
-            if (random() % 4 == 0) {
-                file.pin(last);  // another reader of the same one
-            }
-        }
-        const auto pinned = file.pinned();
-        if (!pinned.empty() && random() % 2 == 0) {
-            file.unpin(*std::next(pinned.begin(), static_cast<long>(random() % pinned.size())));
-        }
-        epochs.look(file.producer(), last, PinnedEpochs::many_questions);
-        REQUIRE(sorted_and_disjoint(epochs.ranges()));
-        REQUIRE(epochs_of(epochs.ranges()) == file.pinned());
-        REQUIRE(epochs.empty() == file.pinned().empty());
-    }
-    for (const std::uint64_t epoch : file.pinned()) {
-        while (file.pinned().contains(epoch)) {
-            file.unpin(epoch);
-        }
-    }
-    epochs.look(file.producer(), 120, PinnedEpochs::few_questions);
-    CHECK(epochs.empty());
-}
-
-TEST_CASE("a look that may ask little misses no pin, and knows all of them in the end") {
-    for (const unsigned questions : {0U, 1U, 2U, 3U, PinnedEpochs::few_questions}) {
-        CAPTURE(questions);
-        LockFile file;
-        for (std::uint64_t epoch = 3; epoch < 60; epoch += 3) {
-            file.pin(epoch);
-        }
-        PinnedEpochs epochs;
-        std::uint64_t last = 60;
-        epochs.look(file.producer(), last, questions);
-        for (const std::uint64_t epoch : file.pinned()) {
-            REQUIRE(contains(epochs.ranges(), epoch));
-        }
-        for (int look = 0; look < 200; ++look) {
-            if (look == 60) {
-                file.unpin(30);
-                file.unpin(33);
-            }
-            epochs.look(file.producer(), ++last, questions);
-            REQUIRE(sorted_and_disjoint(epochs.ranges()));
-            for (const std::uint64_t epoch : file.pinned()) {
-                REQUIRE(contains(epochs.ranges(), epoch));
-            }
-        }
-        if (questions > 1) {  // the epoch that just ended takes one of them
-            CHECK(epochs_of(epochs.ranges()) == file.pinned());
-        }
-    }
-}
-
-TEST_CASE("more pins than can be told apart are joined where that holds back least") {
-    LockFile file;
-    PinnedEpochs epochs;
-    const std::size_t most = PinnedEpochs::most_ranges;
-    for (std::uint64_t i = 0; i < most; ++i) {
-        file.pin(10 + 10 * i);
-    }
-    const std::uint64_t end = 10 + 10 * most;
-    epochs.look(file.producer(), end, PinnedEpochs::many_questions);
-    CHECK(epochs.ranges().size() == most);
-    CHECK(epochs_of(epochs.ranges()) == file.pinned());
-    file.pin(1000 + 3);  // beside 1000
-    PinnedEpochs afresh;
-    afresh.look(file.producer(), end, PinnedEpochs::many_questions);
-    CHECK(afresh.ranges().size() == most);
-    CHECK(sorted_and_disjoint(afresh.ranges()));
-    auto expected = file.pinned();
-    expected.insert({1001, 1002});
-    CHECK(epochs_of(afresh.ranges()) == expected);
-    file.pin(end + 4);
-    afresh.look(file.producer(), end + 4, PinnedEpochs::few_questions);
-    CHECK(afresh.ranges().size() <= most);
-    for (const std::uint64_t epoch : file.pinned()) {
-        CHECK(contains(afresh.ranges(), epoch));
-    }
-}
-
-TEST_CASE("a question that the kernel cannot answer leaves everything pinned") {
-    const ipc::FileDescriptor none;
-    PinnedEpochs epochs;
-    epochs.look(none, 7, PinnedEpochs::many_questions);
-    REQUIRE(epochs.ranges().size() == 1);
-    CHECK(epochs.ranges()[0] == EpochRange{0, 7});
-    epochs.look(none, 8, PinnedEpochs::many_questions);
-    CHECK(epochs_of(epochs.ranges()).size() == 9);
-    const LockFile file;
-    epochs.look(file.producer(), 8, PinnedEpochs::few_questions);
-    CHECK(epochs.empty());
 }
 
 TEST_CASE("closing roots: what is pinned keeps its root, also for the next producer") {

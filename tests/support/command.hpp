@@ -122,6 +122,15 @@ private:
     std::filesystem::path base_;
 };
 
+/// The object of a list whose `key` is `value`; null if there is none.
+inline nlohmann::json find(const nlohmann::json& list, const std::string& key,
+                           const std::string& value) {
+    for (const nlohmann::json& item : list) {
+        if (item[key] == value) return item;
+    }
+    return nullptr;
+}
+
 inline bool contains(std::string_view text, std::string_view part) {
     return text.find(part) != std::string_view::npos;
 }

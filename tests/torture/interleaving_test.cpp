@@ -2,9 +2,7 @@
 // Interleavings that are rare in nature, made certain: at the crash points, instead of dying, one
 // side waits while the other acts. Everything happens in one thread.
 #include <array>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
@@ -13,7 +11,6 @@
 #include <string>
 #include <string_view>
 #include <sys/mman.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -24,62 +21,18 @@
 #include "ipc/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
-#include "producer/reclaim/closing_roots.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sleeping_thread.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
+#include "tests/torture/at_point.hpp"
+#include "tests/torture/versions.hpp"
 #include <strata/strata.hpp>
 
 using namespace strata;
 using namespace strata::test;
-using namespace std::chrono_literals;
 
 namespace {
-
-std::function<void(std::string_view)> visitor;
-const std::thread::id main_thread = std::this_thread::get_id();
-
-/// Calls `action` at the next pass of the point.
-template <class Action>
-void at_point(std::string_view point, Action action) {
-    visitor = [point, action](std::string_view name) {
-        if (name == point) {
-            visitor = nullptr;  // first: the action passes points itself
-            action();
-        }
-    };
-}
-
-constexpr std::uint64_t layers = 20;
-constexpr std::size_t layer_bytes = 700;
-
-Generation publish_all(Producer& producer, std::uint64_t version) {
-    Batch batch = producer.batch();
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        batch.put({1, i}, payload_of(i, version, layer_bytes));
-    }
-    return batch.crystallize();
-}
-
-/// Fills whatever is free with other things, several times over.
-void churn(Producer& producer, std::uint64_t first_version) {
-    for (std::uint64_t version = first_version; version < first_version + 12; ++version) {
-        publish_all(producer, version);
-        producer.reclaim();
-    }
-}
-
-/// Empty if the snapshot has version `version` of all layers.
-std::string mismatch(const Snapshot& snapshot, std::uint64_t version) {
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        const Layer layer = snapshot.find({1, i});
-        if (!layer || layer.text() != payload_of(i, version, layer_bytes) || !layer.verify()) {
-            return "layer " + std::to_string(i);
-        }
-    }
-    return "";
-}
 
 /// A file mapped read-only, as consumers do.
 class FileMapping {
@@ -101,22 +54,7 @@ private:
     void* bytes_;
 };
 
-ConsumerOptions without_threads(const TempStore& store) {
-    ConsumerOptions options = store.consumer_options();
-    options.keep_idle_pin = false;
-    return options;
-}
-
 }  // namespace
-
-namespace strata::ipc {
-void crash_point(const char* name) noexcept {
-    if (std::this_thread::get_id() == main_thread && visitor) {
-        const auto copy = visitor;  // it may replace itself
-        copy(name);
-    }
-}
-}  // namespace strata::ipc
 
 TEST_CASE(
     "the clock moves on and a younger root appears between the pin and the look at the root") {
@@ -331,67 +269,6 @@ TEST_CASE("whoever sleeps on the generation is woken by the commit, not only by 
     CHECK(woken);
 }
 
-TEST_CASE("a producer that dies between its last two stores is completed by the next") {
-    const TempStore store;
-    Child child = Child::start([&](const Channel&) {
-        Producer producer = store.create();
-        publish_all(producer, 1);
-        at_point("commit.root-stored", [] { std::raise(SIGKILL); });
-        publish_all(producer, 2);
-    });
-    CHECK(child.join_killed() == "");
-    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-    CHECK(consumer.generation() == 2);
-    CHECK(consumer.snapshot().generation() == 3);
-    Producer next = store.open();
-    CHECK(next.generation() == 3);
-    CHECK(consumer.generation() == 3);
-    CHECK(mismatch(consumer.snapshot(), 2) == "");
-}
-
-TEST_CASE("a snapshot of any age outlives the producer's death and what the next one does") {
-    for (const std::string_view point :
-         {"commit.begin", "commit.before-root", "commit.root-stored", "commit.published",
-          "reclaim.epoch-stored", "reclaim.pins-known"}) {
-        CAPTURE(point);
-        const TempStore store;
-        Consumer* watching = nullptr;
-        Child child = Child::start([&](const Channel& channel) {
-            Producer producer = store.create();
-            for (std::uint64_t version = 1; version <= 3; ++version) {
-                publish_all(producer, version);
-                producer.reclaim();
-                channel.send(version);
-                channel.receive();
-            }
-            at_point(point, [] { std::raise(SIGKILL); });
-            publish_all(producer, 4);
-            producer.reclaim();
-        });
-        std::optional<Consumer> consumer;
-        std::vector<Snapshot> held;
-        for (std::uint64_t version = 1; version <= 3; ++version) {
-            REQUIRE(child.receive() == version);
-            if (watching == nullptr) {
-                consumer = Consumer::attach(store.name(), without_threads(store));
-                watching = &*consumer;
-            }
-            held.push_back(watching->snapshot());
-            child.send(1);
-        }
-        CHECK(child.join_killed() == "");
-        Producer next = store.open();
-        churn(next, 10);
-        for (std::uint64_t version = 1; version <= 3; ++version) {
-            CHECK(mismatch(held[version - 1], version) == "");
-        }
-        held.clear();
-        consumer.reset();
-        next.trim();
-        CHECK(next.stats().limbo_bytes == 0);
-    }
-}
-
 TEST_CASE("a snapshot that is copied, and then dropped, while its view is being closed") {
     const TempStore store;
     Producer producer = store.create();
@@ -427,230 +304,4 @@ TEST_CASE("a snapshot that is copied, and then dropped, while its view is being 
     CHECK(copy.generation() == 2);
     CHECK(mismatch(copy, 1) == "");
     CHECK(others.back().generation() == last);
-}
-
-TEST_CASE("what a child inherits is safe before the child has done anything for it") {
-    const TempStore store;
-    Producer producer = store.create();
-    publish_all(producer, 1);
-    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-    std::optional<Snapshot> snapshot = consumer.snapshot();
-    auto [mine, childs] = Channel::pair();
-    const Channel& gate = childs;
-    at_point("fork.in-child", [&gate] { gate.receive(); });
-    Child child = Child::start(
-        [&](const Channel& channel) { channel.send(mismatch(*snapshot, 1).empty() ? 1 : 0); });
-    visitor = nullptr;
-    snapshot.reset();
-    churn(producer, 10);
-    mine.send(1);
-    CHECK(child.receive() == 1);
-    CHECK(child.join() == "");
-}
-
-TEST_CASE("a commit that fails, wherever, gives back what it took") {
-    const TempStore store;
-    ProducerOptions options = store.producer_options();
-    options.memory_limit = 1_MiB;
-    Producer producer = Producer::create(store.name(), options);
-    publish_all(producer, 1);
-    Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-    const Snapshot held = consumer.snapshot();  // so that nothing becomes free
-    const auto used = [&] {
-        producer.reclaim();
-        const StoreStatistics all = statistics(producer);
-        std::uint64_t bytes = all.control.used_bytes;
-        for (const RegionStatistics& region : all.regions) {
-            bytes += region.memory.used_bytes;
-        }
-        return bytes;
-    };
-    // Dimension 1 is all right, the name in dimension 3 collides: by then the index and the record
-    // of dimension 1 have been written.
-    Batch batch = producer.batch();
-    Batch numbered = producer.batch();
-    numbered.put({3, layer_number("name")}, "a number");
-    numbered.crystallize();
-    const std::uint64_t published = used();
-    for (int i = 0; i < 50; ++i) {
-        batch.put({1, 100}, "fits");
-        batch.put(3, "name", {});
-        CHECK(code_of([&] { batch.crystallize(); }) == "name_collision");
-        batch.clear();
-    }
-    CHECK(used() == published);
-    CHECK(mismatch(held, 1) == "");
-}
-
-TEST_CASE("a store that is being removed is whole or not there") {
-    for (const std::string_view point :
-         {"remove.before-file", "remove.file-gone", "remove.hidden"}) {
-        CAPTURE(point);
-        const TempStore store;
-        {
-            Producer producer = store.create();
-            publish_all(producer, 1);
-        }
-        std::string code;
-        at_point(point, [&] { code = code_of([&] { store.attach(); }); });
-        remove_store(store.name(), store.base());
-        CHECK(code == "store_not_found");
-    }
-}
-
-TEST_CASE("an entry of the closing roots is empty while it changes") {
-    std::array<ipc::ClosingRoot, ipc::closing_root_slots> table{};
-    producer_impl::ClosingRoots roots(table.data());
-    roots.add(5, 50, 1);
-    bool looked = false;
-    at_point("closing-root.half", [&] {
-        looked = true;
-        CHECK(table[0].epoch == 0);
-        CHECK(table[0].root == 51);
-        CHECK(table[0].oldest == 2);
-    });
-    roots.add(5, 51, 2);  // again: its first producer died before the epoch was over
-    CHECK(looked);
-    CHECK(table[0].epoch == 5);
-    roots.add(6, 60, 3);
-    looked = false;
-    at_point("closing-root.twice", [&] {
-        looked = true;
-        CHECK(table[0].epoch == 6);  // never absent
-        CHECK(table[0].root == 60);
-    });
-    roots.keep_only(std::array{ipc::EpochRange{6, 6}});
-    CHECK(looked);
-    REQUIRE(roots.find(6));
-    CHECK(roots.find(6)->root == 60);
-    CHECK(roots.find(6)->oldest == 3);
-    CHECK(table[1].epoch == 0);
-}
-
-TEST_CASE("a bookmark that goes while somebody takes it is taken whole, or refused") {
-    // Moved on by another one as well: then the name leads there, or to what it led to.
-    for (const bool moved : {false, true}) {
-        for (const std::string_view point :
-             {"pin.epoch-read", "pin.locked", "pin.confirmed", "view.bookmark-found",
-              "view.root-loaded", "view.epoch-confirmed"}) {
-            CAPTURE(point);
-            CAPTURE(moved);
-            const TempStore store;
-            Producer producer = store.create();
-            publish_all(producer, 1);
-            producer.set_bookmark("mark");
-            churn(producer, 10);
-            Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-            bool acted = false;
-            at_point(point, [&] {
-                acted = true;
-                if (moved) {
-                    producer.set_bookmark("mark");
-                } else {
-                    producer.remove_bookmark("mark");
-                }
-                churn(producer, 30);
-            });
-            Snapshot snapshot;
-            const std::string code = code_of([&] { snapshot = consumer.snapshot_at("mark"); });
-            CHECK(acted);
-            const bool before_the_file = point.starts_with("pin.");
-            if (before_the_file && !moved) {
-                CHECK(code == "bookmark_not_found");
-                continue;
-            }
-            CHECK(code == "no error");
-            const std::uint64_t version = before_the_file ? 21 : 1;
-            CHECK(mismatch(snapshot, version) == "");
-            // And it stays, until it is dropped.
-            churn(producer, 50);
-            CHECK(mismatch(snapshot, version) == "");
-            if (moved) {
-                producer.remove_bookmark("mark");
-            }
-            churn(producer, 70);
-            CHECK(mismatch(snapshot, version) == "");
-            snapshot = {};
-            producer.reclaim();
-            producer.reclaim();
-            CHECK(producer.stats().limbo_bytes == 0);
-        }
-    }
-}
-
-TEST_CASE("a bookmark that is set while somebody looks for it protects who finds it") {
-    std::uint64_t version = 1;
-    SUBCASE("of a generation that his pin holds") {}
-    SUBCASE("of one that is younger than his pin") { version = 2; }
-    for (const std::string_view point : {"pin.epoch-read", "pin.locked", "pin.confirmed"}) {
-        CAPTURE(point);
-        const TempStore store;
-        Producer producer = store.create();
-        publish_all(producer, 1);
-        Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-        at_point(point, [&] {
-            if (version == 2) {
-                producer.reclaim();
-                publish_all(producer, 2);
-            }
-            producer.set_bookmark("mark");
-        });
-        const Snapshot snapshot = consumer.snapshot_at("mark");
-        producer.remove_bookmark("mark");
-        churn(producer, 10);
-        CHECK(mismatch(snapshot, version) == "");
-    }
-}
-
-TEST_CASE("a producer that dies with a bookmark in its hands has set it, or has not") {
-    for (const std::string_view act : {"set", "move", "remove"}) {
-        for (const std::string_view point :
-             {"bookmark.before-file", "bookmark.file-written", "bookmark.set", "bookmark.removed",
-              "reclaim.epoch-stored", "reclaim.pins-known"}) {
-            CAPTURE(act);
-            CAPTURE(point);
-            const TempStore store;
-            Child child = Child::start([&](const Channel& channel) {
-                Producer producer = store.create();
-                publish_all(producer, 1);
-                producer.set_bookmark("old");
-                publish_all(producer, 2);
-                channel.send(1);
-                channel.receive();
-                at_point(point, [] { std::raise(SIGKILL); });
-                if (act == "remove") {
-                    producer.remove_bookmark("old");
-                } else {
-                    producer.set_bookmark(act == "set" ? "new" : "old");
-                }
-                std::raise(SIGKILL);  // not every act comes to every point
-            });
-            child.receive();
-            Consumer consumer = Consumer::attach(store.name(), without_threads(store));
-            Snapshot reader = consumer.snapshot_at("old");
-            child.send(1);
-            CHECK(child.join_killed() == "");
-            std::optional<Producer> next(store.open());
-            churn(*next, 10);
-            CHECK(mismatch(reader, 1) == "");
-            next.reset();
-            next.emplace(store.open());
-            churn(*next, 30);
-            CHECK(mismatch(reader, 1) == "");
-            for (const Bookmark& bookmark : next->bookmarks()) {
-                const std::uint64_t version = bookmark.generation == reader.generation() ? 1 : 2;
-                CHECK(mismatch(consumer.snapshot_at(bookmark.name), version) == "");
-            }
-            const std::size_t names = next->bookmarks().size();
-            CHECK(names >= (act == "remove" ? 0U : 1U));
-            CHECK(names <= (act == "set" ? 2U : 1U));
-            for (const Bookmark& bookmark : next->bookmarks()) {
-                next->remove_bookmark(bookmark.name);
-            }
-            CHECK(mismatch(reader, 1) == "");
-            reader = {};
-            next->reclaim();
-            CHECK(next->stats().limbo_bytes == 0);
-        }
-    }
 }

@@ -20,6 +20,7 @@
 
 #include "tests/support/process.hpp"
 #include "tests/support/temp_store.hpp"
+#include "tests/torture/versions.hpp"
 #include <strata/strata.hpp>
 
 using namespace strata;
@@ -29,36 +30,6 @@ namespace {
 
 // What a thread does at a point that it passes; empty: nothing.
 thread_local std::function<void(std::string_view)>* at_points = nullptr;
-
-constexpr std::uint64_t layers = 20;
-constexpr std::size_t layer_bytes = 700;
-
-Generation publish_all(Producer& producer, std::uint64_t version) {
-    Batch batch = producer.batch();
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        batch.put({1, i}, payload_of(i, version, layer_bytes));
-    }
-    return batch.crystallize();
-}
-
-/// Uses again every byte that no pin protects, several times.
-void churn(Producer& producer, std::uint64_t first_version) {
-    for (std::uint64_t version = first_version; version < first_version + 12; ++version) {
-        publish_all(producer, version);
-        producer.reclaim();
-    }
-}
-
-/// Empty if the snapshot has one version of all layers.
-std::string mismatch(const Snapshot& snapshot, std::uint64_t version) {
-    for (std::uint64_t i = 0; i < layers; ++i) {
-        const Layer layer = snapshot.find({1, i});
-        if (!layer || layer.text() != payload_of(i, version, layer_bytes) || !layer.verify()) {
-            return "layer " + std::to_string(i);
-        }
-    }
-    return "";
-}
 
 /// At every point that any thread passes: nothing, most of the time, else some delay. Repeats for a
 /// seed what a thread decides, not how threads meet.

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel is advised about files of directories, and what is in memory afterwards.
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/support/files.hpp"
+#include <strata/strata.hpp>
+
+using namespace strata;
+using namespace strata::test;
+
+namespace {
+
+constexpr std::uint64_t chunk = 1 << 20;
+
+}  // namespace
+
+TEST_CASE("advice that was given later outlives a preload") {
+    TempFiles files;
+    files.make("data", 4 * chunk);
+    const MappedDirectory directory(files.path(), {.chunk_power = 30});
+    const MappedInput input = directory.open("data", {.context = ReadContext::look_up});
+    const auto flags = [&] {
+        const FileView view = input.view(0, 1);
+        char address[32];
+        std::snprintf(address, sizeof address, "%zx-",
+                      static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(view.data())));
+        std::ifstream maps("/proc/self/smaps");
+        bool ours = false;
+        for (std::string line; std::getline(maps, line);) {
+            ours = ours || line.starts_with(address);
+            if (ours && line.starts_with("VmFlags:")) {
+                return line;
+            }
+        }
+        return std::string();
+    };
+    CHECK(flags().find(" rr") != std::string::npos);
+    input.preload();
+    CHECK(flags().find(" rr") != std::string::npos);
+    input.advise(ReadAdvice::sequential);
+    input.preload();
+    CHECK(flags().find(" sr") != std::string::npos);
+    CHECK(flags().find(" rr") == std::string::npos);
+}
+
+TEST_CASE("residency and preload: what was asked for is in memory afterwards") {
+    TempFiles files;
+    files.make("data", 3 * chunk);
+    const MappedDirectory directory(files.path(), {.chunk_power = 20});
+    const MappedInput input = directory.open("data", {.preload = true});
+    CHECK(input.residency().bytes == 3 * chunk);
+    CHECK(input.residency().resident_bytes == 3 * chunk);
+    CHECK(input.slice("s", 10, chunk).residency().resident_bytes >= chunk);
+    CHECK(directory.residency("data").resident_bytes == 3 * chunk);
+    // Nothing of a hole is, until it is asked for.
+    files.make_sparse("hole", 8 * chunk);
+    const MappedInput hole = directory.open("hole");
+    CHECK(hole.residency().resident_bytes == 0);
+    hole.preload(chunk / 2, chunk);
+    CHECK(hole.residency().resident_bytes >= chunk);
+    CHECK(hole.residency().resident_bytes < 4 * chunk);
+    CHECK(hole.prefetch(4 * chunk, 4 * chunk));
+    directory.wait_for_prefetches();
+    CHECK(hole.slice("end", 4 * chunk, 4 * chunk).residency().resident_bytes == 4 * chunk);
+    CHECK(directory.statistics().prefetches == 1);
+    // Also when the name is gone: by the mapping.
+    directory.remove("hole");
+    CHECK(hole.slice("end", 4 * chunk, 4 * chunk).residency().resident_bytes == 4 * chunk);
+    CHECK_FALSE(hole.residency().exact);
+}
+
+TEST_CASE("the context says how the kernel is advised") {
+    TempFiles files;
+    files.make("data", chunk);
+    std::vector<std::string> asked;
+    const MappedDirectory directory(
+        files.path(), {.group_files_up_to = 0, .advice = [&](std::string_view name, ReadContext c) {
+                           asked.emplace_back(name);
+                           return c == ReadContext::merge ? ReadAdvice::random : advice_of(c);
+                       }});
+    const auto flags_of = [&](const MappedInput& input) {
+        // "rr": random, "sr": sequential.
+        const FileView first = input.view(0, 1);
+        char line[64];
+        std::snprintf(line, sizeof line, "%lx-", reinterpret_cast<unsigned long>(first.data()));
+        std::ifstream smaps("/proc/self/smaps");
+        std::string text;
+        bool mine = false;
+        while (std::getline(smaps, text)) {
+            mine = mine || text.starts_with(line);
+            if (mine && text.starts_with("VmFlags:")) return text + " ";
+        }
+        return std::string("none");
+    };
+    const auto has = [](const std::string& flags, const char* flag) {
+        return flags.find(flag) != std::string::npos;
+    };
+    const MappedInput normal = directory.open("data");
+    const MappedInput look_up = directory.open("data", {.context = ReadContext::look_up});
+    const MappedInput once = directory.open("data", {.context = ReadContext::read_once});
+    const MappedInput merge = directory.open("data", {.context = ReadContext::merge});
+    CHECK(asked == std::vector<std::string>{"data", "data", "data", "data"});
+    CHECK_FALSE(has(flags_of(normal), " rr "));
+    CHECK_FALSE(has(flags_of(normal), " sr "));
+    CHECK(has(flags_of(look_up), " rr "));
+    CHECK(has(flags_of(once), " sr "));
+    CHECK(has(flags_of(merge), " rr "));
+    once.advise(ReadAdvice::normal);
+    CHECK_FALSE(has(flags_of(once), " sr "));
+    // One mapping for each advice, shared by all that were opened for it.
+    CHECK(directory.statistics().mappings == 3);
+    CHECK(directory.statistics().shared == 1);
+    CHECK(advice_of(ReadContext::merge) == ReadAdvice::sequential);
+    CHECK(advice_of(ReadContext::normal) == ReadAdvice::normal);
+}
