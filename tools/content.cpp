@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "content.hpp"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "progress.hpp"
+#include "system.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -48,14 +49,20 @@ Layer find_layer(const Snapshot& snapshot, const Target& target, LayerId& id) {
 }
 
 std::string read_input(const std::string& file) {
-    const auto fail = [&](const char* what) {
-        throw Complaint{Exit::failed, "system", file + ": " + what + ": " + std::strerror(errno)};
+    const auto require = [&](const std::function<bool()>& call, const std::string& what) {
+        if (const std::optional<Error> failure = failure_of(call, what, file)) {
+            throw Complaint{Exit::failed, "system",
+                            file + ": cannot " + what + ": " + failure->detail()};
+        }
     };
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
-        file == "-" ? nullptr : std::fopen(file.c_str(), "rbe"),
-        [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
-    if (file != "-" && !opened) {
-        fail("cannot open");
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
+        nullptr, [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
+    if (file != "-") {
+        const auto open = [&] {
+            opened.reset(std::fopen(file.c_str(), "rbe"));
+            return opened != nullptr;
+        };
+        require(open, "open");
     }
     std::FILE* const input = opened ? opened.get() : stdin;
     struct stat status {};
@@ -65,15 +72,18 @@ std::string read_input(const std::string& file) {
     std::string bytes;
     bytes.reserve(static_cast<std::size_t>(total));
     char buffer[65536];
-    while (const std::size_t got = std::fread(buffer, 1, sizeof(buffer), input)) {
+    std::size_t got = 0;
+    const auto read = [&] {
+        got = std::fread(buffer, 1, sizeof(buffer), input);
+        return std::ferror(input) == 0;
+    };
+    do {
+        require(read, "read");
         bytes.append(buffer, got);
         if (bar.due()) {
             bar.show(bytes.size(), total, "read " + size_text(bytes.size()));
         }
-    }
-    if (std::ferror(input) != 0) {
-        fail("cannot read");
-    }
+    } while (got != 0);
     return bytes;
 }
 

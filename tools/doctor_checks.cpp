@@ -2,7 +2,6 @@
 // doctor: the machine
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <linux/magic.h>
 #include <sstream>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 
 #include "doctor.hpp"
 #include "processes.hpp"
+#include "system.hpp"
 #include "text.hpp"
 
 namespace strata::tools {
@@ -136,10 +136,11 @@ std::string remove_ipc_in(const std::string& text) {
 void check_base(const DoctorPlaces& places, Findings& findings) {
     const std::string check = "base directory";
     struct stat status {};
-    if (::stat(places.base.c_str(), &status) != 0) {
-        const bool missing = errno == ENOENT;
+    if (const auto failure = failure_of([&] { return ::stat(places.base.c_str(), &status) == 0; },
+                                        "look at the base directory", places.base.string())) {
+        const bool missing = failure->errno_value() == ENOENT;
         findings.push_back({missing ? Level::note : Level::problem, check,
-                            places.base.string() + ": " + std::strerror(errno),
+                            places.base.string() + ": " + failure->detail(),
                             missing ? "the first producer makes it" : "check the path"});
         return;
     }
@@ -166,9 +167,10 @@ void check_base(const DoctorPlaces& places, Findings& findings) {
 void check_file_system(const DoctorPlaces& places, Findings& findings) {
     const fs::path at = existing(places.base);
     struct statfs status {};
-    if (::statfs(at.c_str(), &status) != 0) {
-        findings.push_back({Level::problem, "file system",
-                            at.string() + ": " + std::strerror(errno), "check the path"});
+    if (const auto failure = failure_of([&] { return ::statfs(at.c_str(), &status) == 0; },
+                                        "look at the file system", at.string())) {
+        findings.push_back({Level::problem, "file system", at.string() + ": " + failure->detail(),
+                            "check the path"});
         return;
     }
     const auto magic = static_cast<unsigned long>(status.f_type) & 0xFFFFFFFFUL;

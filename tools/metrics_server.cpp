@@ -2,9 +2,7 @@
 #include "metrics_server.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <httplib.h>
 #include <latch>
 #include <pthread.h>
@@ -12,6 +10,7 @@
 #include <unistd.h>
 
 #include "console.hpp"
+#include "system.hpp"
 
 namespace strata::tools {
 
@@ -142,19 +141,18 @@ void serve_metrics(const Endpoint& endpoint, const std::function<std::string()>&
     });
     const std::string shown =
         endpoint.host.find(':') != std::string::npos ? "[" + endpoint.host + "]" : endpoint.host;
-    errno = 0;
+    const std::string where = printable(shown) + ":" + std::to_string(endpoint.port);
     int port = endpoint.port;
-    if (port == 0) {
+    const auto bind = [&] {
+        if (port != 0) {
+            return server.bind_to_port(endpoint.host, port);
+        }
         port = server.bind_to_any_port(endpoint.host);
-    } else if (!server.bind_to_port(endpoint.host, port)) {
-        port = -1;
-    }
-    if (port < 0) {
-        const int error = errno;
-        throw Complaint{error == EACCES ? Exit::no_permission : Exit::failed, "system",
-                        "cannot listen on " + printable(shown) + ":" +
-                            std::to_string(endpoint.port) +
-                            (error != 0 ? std::string(": ") + std::strerror(error) : "")};
+        return port >= 0;
+    };
+    if (const std::optional<Error> failure = failure_of(bind, "listen", where)) {
+        const std::string why = failure->detail().empty() ? "" : ": " + failure->detail();
+        throw Complaint{exit_of(failure->code()), "system", "cannot listen on " + where + why};
     }
     const Listener listener(server);
     ready("http://" + shown + ":" + std::to_string(port) + "/metrics");
