@@ -84,27 +84,20 @@ std::vector<BookmarkRecord> read_bookmarks(const StoreDirectory& store,
                                            const ControlIdentity& identity, const Trust& trust,
                                            std::string_view operation) {
     const std::string path = store.file(bookmarks_file_name);
-    const auto file = os::open_read(store.directory.get(), bookmarks_file_name);
-    if (!file) {
-        if (file.error == ENOENT) {
-            return {};
-        }
-        fail_errno(file.error, operation, path, "cannot open the bookmarks");
+    const OptionalFile opened =
+        open_optional(store, bookmarks_file_name, false, trust, operation, "the bookmarks");
+    if (!opened.file) {
+        return {};
     }
-    const auto status = os::status(file.value.get());
-    if (!status) {
-        fail_errno(status.error, operation, path, "cannot read its status");
-    }
-    check_trust(status.value, false, trust, operation, path);
     const auto damaged = [&](const std::string& what) {
         fail(Errc::corrupt, operation, path, what, damaged_hint);
     };
     const auto read = [&](void* out, std::size_t size, std::uint64_t offset) {
-        if (const int error = os::read_at(file.value.get(), out, size, offset)) {
+        if (const int error = os::read_at(opened.file.get(), out, size, offset)) {
             fail_errno(error, operation, path, "cannot read the bookmarks");
         }
     };
-    const std::uint64_t size = status.value.size_bytes;
+    const std::uint64_t size = opened.status.size_bytes;
     if (size < sizeof(BookmarkHeader)) {
         damaged("has " + std::to_string(size) + " bytes, its header " +
                 std::to_string(sizeof(BookmarkHeader)));

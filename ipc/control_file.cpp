@@ -27,12 +27,7 @@ FileDescriptor open_checked(const StoreDirectory& store, const Trust& trust,
         fail_errno(file.error, operation, path, "cannot open the control file",
                    file.error == EACCES ? "its owner and mode decide who may attach" : "");
     }
-    const auto result = os::status(file.value.get());
-    if (!result) {
-        fail_errno(result.error, operation, path, "cannot read its status");
-    }
-    status = result.value;
-    check_trust(status, false, trust, operation, path);
+    status = trusted_status(file.value, trust, operation, path);
     return std::move(file.value);
 }
 

@@ -28,21 +28,9 @@ bool is_sound(const DurableSlot& slot, std::uint64_t place, const std::uint64_t*
 
 FileDescriptor opened(const StoreDirectory& store, bool writable, const Trust& trust,
                       std::string_view operation) {
-    const std::string path = store.file(slots_file_name);
-    auto file = writable ? os::open_write(store.directory.get(), slots_file_name)
-                         : os::open_read(store.directory.get(), slots_file_name);
-    if (!file) {
-        if (file.error == ENOENT) {
-            return {};
-        }
-        fail_errno(file.error, operation, path, "cannot open the slots of durable generations");
-    }
-    const auto status = os::status(file.value.get());
-    if (!status) {
-        fail_errno(status.error, operation, path, "cannot read its status");
-    }
-    check_trust(status.value, false, trust, operation, path);
-    return std::move(file.value);
+    return open_optional(store, slots_file_name, writable, trust, operation,
+                         "the slots of durable generations")
+        .file;
 }
 
 // Sound ones, the newest first.

@@ -45,14 +45,10 @@ OpenedRegion open_region(const StoreDirectory& store, const ControlIdentity& ide
             file.error, operation, path, "cannot open the region",
             file.error == EACCES ? "its mode and group decide who may read what lies in it" : "");
     }
-    const auto status = os::status(file.value.get());
-    if (!status) {
-        fail_errno(status.error, operation, path, "cannot read its status");
-    }
-    check_trust(status.value, false, trust, operation, path);
-    if (status.value.size_bytes < header_bytes) {
+    const os::FileStatus status = trusted_status(file.value, trust, operation, path);
+    if (status.size_bytes < header_bytes) {
         fail(Errc::truncated, operation, path,
-             "has " + std::to_string(status.value.size_bytes) + " bytes, at least " +
+             "has " + std::to_string(status.size_bytes) + " bytes, at least " +
                  std::to_string(header_bytes) + " are needed");
     }
     RegionHeader header;
@@ -70,7 +66,7 @@ OpenedRegion open_region(const StoreDirectory& store, const ControlIdentity& ide
         fail(Errc::corrupt, operation, path, "its header belongs to another store or region");
     }
     return {.file = std::move(file.value),
-            .status = status.value,
+            .status = status,
             .max_bytes = header.max_bytes,
             .owner = header.shared != 0 ? std::nullopt : std::optional(header.dimension)};
 }

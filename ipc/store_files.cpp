@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 #include "ipc/failure.hpp"
 #include "strata/store.hpp"
@@ -61,6 +62,16 @@ void check_trust(const os::FileStatus& status, bool directory, const Trust& trus
     }
 }
 
+os::FileStatus trusted_status(const FileDescriptor& file, const Trust& trust,
+                              std::string_view operation, std::string_view path) {
+    const auto status = os::status(file.get());
+    if (!status) {
+        fail_errno(status.error, operation, path, "cannot read its status");
+    }
+    check_trust(status.value, false, trust, operation, path);
+    return status.value;
+}
+
 std::string operation_on(std::string_view operation, std::string_view name) {
     std::string text(operation);
     return text.append(1, ' ').append(quoted(name));
@@ -83,6 +94,21 @@ std::string StoreDirectory::file(std::string_view file_name) const {
     std::string result;
     result.reserve(path.size() + 1 + file_name.size());
     return result.append(path).append(1, '/').append(file_name);
+}
+
+OptionalFile open_optional(const StoreDirectory& store, const char* name, bool writable,
+                           const Trust& trust, std::string_view operation, std::string_view what) {
+    auto file = writable ? os::open_write(store.directory.get(), name)
+                         : os::open_read(store.directory.get(), name);
+    if (file.error == ENOENT) {
+        return {};
+    }
+    const std::string path = store.file(name);
+    if (!file) {
+        fail_errno(file.error, operation, path, std::string("cannot open ").append(what));
+    }
+    const os::FileStatus status = trusted_status(file.value, trust, operation, path);
+    return {.file = std::move(file.value), .status = status};
 }
 
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,

@@ -43,6 +43,10 @@ struct Trust {
 void check_trust(const os::FileStatus& status, bool directory, const Trust& trust,
                  std::string_view operation, std::string_view path);
 
+/// The status of an opened file, found trustworthy. Throws also system.
+os::FileStatus trusted_status(const FileDescriptor& file, const Trust& trust,
+                              std::string_view operation, std::string_view path);
+
 /// `operation "name"`, for errors.
 std::string operation_on(std::string_view operation, std::string_view name);
 
@@ -56,6 +60,16 @@ struct StoreDirectory {
 
     std::string file(std::string_view file_name) const;
 };
+
+/// A file that a store may have or not have; `file` is empty if it has none.
+struct OptionalFile {
+    FileDescriptor file;
+    os::FileStatus status{};
+};
+/// `what` is in the error if it is there and cannot be opened. Throws permission_denied,
+/// not_trusted, not_a_store, system.
+OptionalFile open_optional(const StoreDirectory& store, const char* name, bool writable,
+                           const Trust& trust, std::string_view operation, std::string_view what);
 
 /// Opens base/name. Throws store_not_found, permission_denied, not_trusted, not_a_store.
 StoreDirectory open_store_directory(const std::filesystem::path& base, std::string_view name,

@@ -49,13 +49,9 @@ ProducerLock ProducerLock::take(const ipc::StoreDirectory& store, std::string_vi
         ipc::fail_errno(file.error, operation, path, "cannot open the producer's lock",
                         "only the user who created the store can produce into it");
     }
-    const auto status = ipc::os::status(file.value.descriptor().get());
-    if (!status) {
-        ipc::fail_errno(status.error, operation, path, "cannot read its status");
-    }
     // A lock on another kind of file, or on one that has a second name, excludes nobody.
-    ipc::check_trust(status.value, false, {.any_owner = false, .owner = ipc::os::effective_user()},
-                     operation, path);
+    ipc::trusted_status(file.value.descriptor(),
+                        {.any_owner = false, .owner = ipc::os::effective_user()}, operation, path);
     const int error = lock_file(file.value.descriptor());
     if (error == EAGAIN) {
         ipc::fail(Errc::producer_active, operation, path,
