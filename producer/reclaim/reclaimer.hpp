@@ -151,8 +151,8 @@ private:
     RetiredFiles files_;
     SlowReaders slow_readers_;
     std::vector<ipc::EpochRange> last_pins_ STRATA_GUARDED_BY(commit_role);
-    std::vector<ipc::EpochRange> all_pins_
-        STRATA_GUARDED_BY(commit_role);  // durable ones and bookmarks
+    // With the durable ones and those of bookmarks.
+    std::vector<ipc::EpochRange> all_pins_ STRATA_GUARDED_BY(commit_role);
     std::uint64_t held_at_last_nudge_ STRATA_GUARDED_BY(commit_role) = 0;
     std::uint64_t reclaims_ STRATA_GUARDED_BY(commit_role) = 0;
     std::int64_t last_reclaim_ns_ STRATA_GUARDED_BY(commit_role) = 0;
