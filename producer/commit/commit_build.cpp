@@ -318,6 +318,7 @@ void Commit::write_directory() {
     trail_.retire(control, parts_.current.root_offset());
 }
 
+// (Generation 1 has no commit: producer/lifecycle/create.cpp writes its record.)
 void Commit::write_root() {
     Region& control = parts_.control.region();
     root_offset_ = allocate(control, sizeof(RootRecord));

@@ -20,6 +20,8 @@ constexpr std::uint64_t block_unit = 16;             // every block starts on a 
 constexpr std::uint64_t largest_class_bytes = 8256;  // bigger blocks are runs of whole pages
 constexpr std::uint64_t largest_alignment = page_bytes;
 constexpr std::size_t class_count = 34;
+static_assert(class_count <= ipc::stats_classes,
+              "the memory table has no room for more: ipc/layout.hpp, docs/format.md");
 constexpr std::uint32_t largest_slab_pages = 16;
 
 struct SizeClass {

@@ -14,7 +14,7 @@ namespace strata::producer_impl {
 
 using ipc::store_relaxed;
 
-static_assert(pool_count == ipc::stats_pools && class_count <= ipc::stats_classes);
+static_assert(pool_count == ipc::stats_pools);
 
 namespace {
 
