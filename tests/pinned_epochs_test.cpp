@@ -15,7 +15,9 @@
 #include <doctest/doctest.h>
 
 #include "ipc/lock_table.hpp"
+#include "tests/skip.hpp"
 #include "tests/support/epoch_ranges.hpp"
+#include "tests/support/system_calls.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
@@ -139,6 +141,49 @@ TEST_CASE("a look that may ask little misses no pin, and knows all of them in th
             CHECK(epochs_of(epochs.ranges()) == file.pinned());
         }
     }
+}
+
+TEST_CASE("a look that may ask little hears of every reader that goes, while others come") {
+    LockFile file;
+    PinnedEpochs epochs;
+    constexpr std::uint64_t readers = PinnedEpochs::few_questions - 4;
+    for (std::uint64_t last = 1; last < 100; ++last) {
+        file.pin(last);
+        if (last > readers) {
+            file.unpin(last - readers);
+        }
+        epochs.look(file.producer(), last, PinnedEpochs::few_questions);
+        REQUIRE(epochs_of(epochs.ranges()) == file.pinned());
+    }
+}
+
+TEST_CASE("a look asks about nothing twice, wherever the one before has stopped") {
+    STRATA_SKIP_IF(!strata::test::calls_can_fail, "with this sanitizer no call can be counted");
+    LockFile file;
+    for (const std::uint64_t epoch : {10U, 11U, 12U}) {
+        file.pin(epoch);
+    }
+    PinnedEpochs epochs;
+    epochs.look(file.producer(), 12, PinnedEpochs::many_questions);
+    epochs.look(file.producer(), 13, 2);  // about 13 and 10: 11 is next
+    file.pin(14);
+    const auto calls = [&](std::uint64_t last, unsigned questions) {
+        for (std::uint64_t n = 1;; ++n) {
+            PinnedEpochs copy = epochs;
+            const strata::test::FailingCall failing(n);
+            copy.look(file.producer(), last, questions);
+            if (!failing.happened()) {
+                return n - 1;
+            }
+        }
+    };
+    CHECK(calls(14, PinnedEpochs::many_questions) == 5);  // about all, 14, 11, 12 and 10
+    CHECK(calls(14, 3) == 4);
+    CHECK(calls(14, 0) == 1);
+    epochs.look(file.producer(), 14, 3);  // 14, or what comes after it, is next
+    file.unpin(14);
+    file.pin(15);
+    CHECK(calls(15, PinnedEpochs::many_questions) == 6);  // about all, 15, 14, 10, 11 and 12
 }
 
 TEST_CASE("more pins than can be told apart are joined where that holds back least") {

@@ -69,7 +69,7 @@ void PinnedEpochs::look(const ipc::FileDescriptor& control, std::uint64_t last,
                 wrapped = true;
                 turn = held_.begin();
             }
-            if (turn->first >= ended_since || (wrapped && turn->last >= started_at)) {
+            if (wrapped && turn->last >= started_at) {
                 break;
             }
             unknown_.push_back(*turn);
