@@ -2,7 +2,6 @@
 #include "ipc/growing_mapping.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "ipc/layout.hpp"
@@ -16,12 +15,9 @@ Mapping map_with_room(const FileDescriptor& file, std::uint64_t least, std::uint
                       std::string_view operation, std::string_view path) {
     try {
         return {file, most, Access::read_only, operation, path};
-    } catch (const Error& error) {
-        if (error.errno_value() != ENOMEM || most == least) {
-            throw;
-        }
+    } catch (const Error&) {
+        return {file, least, Access::read_only, operation, path};  // room to grow is not necessary
     }
-    return {file, least, Access::read_only, operation, path};  // room to grow is not necessary
 }
 
 }  // namespace

@@ -336,9 +336,6 @@ void BlockAllocator::unmark_hole(Extent extent) noexcept {
 std::vector<Extent> BlockAllocator::take_holes(std::uint64_t offset) {
     std::vector<Extent> extents;
     const PageRun run = page_run(*find_block(offset).span);
-    if (pages_.hole_pages() == 0) {
-        return extents;
-    }
     for (const PageRun hole : pages_.holes_in(run)) {
         extents.push_back({hole.first * page_bytes, hole.count * page_bytes});
     }
