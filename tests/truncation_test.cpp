@@ -3,6 +3,7 @@
 // kernel's SIGBUS, and a handler that was there before is still served.
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <poll.h>
 #include <string>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -18,6 +20,7 @@
 
 #include "tests/support/oracle.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/refused_call.hpp"
 #include "tests/support/sleeping_thread.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
@@ -227,6 +230,23 @@ TEST_CASE("a guard reads zeros from the system's page on, whatever its size") {
         CHECK(layer.bytes()[at - 1] == std::byte{0});
     }
     CHECK(guard.faulted());
+}
+
+TEST_CASE("a guarded read leaves errno as it was, whatever was refused on the way") {
+    const CutStore store;
+    Child child = Child::start([&](const Channel&) {
+        const Snapshot snapshot = store.attach().snapshot();
+        const Layer layer = snapshot.get({1, layers - 1});
+        refuse_call(SYS_mremap, ENOMEM);  // the mapping that is to be kept for putting back
+        const ReadGuard guard;
+        store.cut(4096);
+        errno = 0;
+        *const_cast<const volatile std::byte*>(layer.data());
+        const int after = errno;
+        STRATA_REQUIRE(guard.faulted());
+        STRATA_REQUIRE_EQ(after, 0);
+    });
+    CHECK(child.join() == "");
 }
 
 TEST_CASE("a read without a guard ends in SIGBUS, also after others were guarded") {
