@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backups and restores that go wrong: damage, manifests that lie, what is killed on the way.
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
@@ -183,6 +184,14 @@ TEST_CASE("what is cancelled or was killed leaves nothing") {
           "file_not_found");
     CHECK(code_of([&] { restore_store(setting.backups, "../a", setting.elsewhere); }) ==
           "invalid_name");
+    const fs::path no_base = setting.elsewhere / std::string(300, 'x');
+    const fs::path below_a_file = setting.file(1, "manifest.json") / "base";
+    for (const fs::path& base : {no_base, below_a_file}) {
+        const auto unmade = error_of([&] { restore_store(setting.backups, "a", base); });
+        REQUIRE(unmade);
+        CHECK(unmade->errno_value() == (base == no_base ? ENAMETOOLONG : ENOTDIR));
+        CHECK(unmade->detail() == "cannot be made");
+    }
     CHECK(setting.nothing_left());
     damage(setting.store.file("region-1.mmap"), payload_of(3, 50, 4850).substr(0, 40));
     publish(producer, {1, 1}, "x");

@@ -113,6 +113,15 @@ TEST_CASE("each kind of damage is named with its file, dimension and layer") {
         fs::remove(sound.volume.proto_path());
         CHECK(sound.failure().path == sound.volume.proto_path());
     }
+    SUBCASE("a directory that cannot be listed") {
+        fs::remove_all(sound.volume.proto_path());
+        std::ofstream(sound.volume.proto_path()) << "x";
+        const VolumeReport report = verify_volume(sound.volume);
+        CHECK(report.failure_count == 2);  // what it is, and that its archives are not known
+        CHECK(std::ranges::all_of(report.failures, [&](const VolumeFailure& failure) {
+            return failure.path == sound.volume.proto_path();
+        }));
+    }
     SUBCASE("an archive that is missing") {
         fs::remove_all(sound.volume.archive_path(9));
         CHECK(sound.failure().dimension == 9);
