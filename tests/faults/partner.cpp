@@ -22,6 +22,7 @@ public:
             case Request::churn: churn(); break;
             case Request::publish_on: publish_on(); break;
             case Request::end_producer: producer_.reset(); break;
+            case Request::mark: producer_->set_bookmark("marked"); break;
             case Request::replace: replace(); break;
             case Request::die_badly: die_badly(); break;
             case Request::abandon: abandon(); break;

@@ -24,6 +24,7 @@ enum class Request : std::uint64_t {
     hold,          ///< a snapshot
     check,         ///< the held one: are its bytes what they were?
     release,
+    mark,  ///< the newest generation, by a bookmark
 };
 
 /// Serves requests until the other side hangs up.

@@ -20,6 +20,7 @@ struct Scenario {
 std::vector<Scenario> producer_scenarios();
 std::vector<Scenario> slow_reader_scenarios();
 std::vector<Scenario> consumer_scenarios();
+std::vector<Scenario> bookmark_scenarios();
 std::vector<Scenario> store_scenarios();
 
 /// All of them. Throws Failure in the second form if there is none of that name.

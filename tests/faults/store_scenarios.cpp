@@ -75,7 +75,7 @@ const std::vector<Scenario>& scenarios() {
     static const std::vector<Scenario> all = [] {
         std::vector<Scenario> made;
         for (auto& part : {producer_scenarios(), slow_reader_scenarios(), consumer_scenarios(),
-                           store_scenarios()}) {
+                           bookmark_scenarios(), store_scenarios()}) {
             made.insert(made.end(), part.begin(), part.end());
         }
         return made;

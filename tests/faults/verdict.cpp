@@ -33,7 +33,7 @@ bool fits(Errc code, int error, std::string_view kind) {
         case EDQUOT: return code == Errc::no_space;
         case ENOENT:
             return is_one_of(code, {Errc::store_not_found, Errc::not_a_store, Errc::corrupt,
-                                    Errc::store_replaced});
+                                    Errc::store_replaced, Errc::bookmark_not_found});
         case ELOOP:
         case ENOTDIR: return is_one_of(code, {Errc::not_trusted, Errc::not_a_store});
         case EEXIST: return is_one_of(code, {Errc::store_exists, Errc::system});
