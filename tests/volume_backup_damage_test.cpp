@@ -156,6 +156,30 @@ TEST_CASE("a manifest that lies is found out") {
     CHECK(setting.restored({.number = 1}).size() > 1000);
 }
 
+TEST_CASE("an archive of another dimension is not taken, though the manifest has its checksums") {
+    const BackupSetting setting;
+    Producer producer = setting.store.create();
+    publish(producer, {1, 1}, "the same");
+    publish(producer, {2, 1}, "the same");
+    setting.back_up();
+    const fs::path manifest = setting.file(1, "manifest.json");
+    const std::string text = content_of(manifest);
+    for (const std::string key : {"\"index_checksum\": \"", "\"region_checksum\": \""}) {
+        const std::size_t first = text.find(key) + key.size();
+        const std::size_t second = text.find(key, first) + key.size();
+        const std::size_t length = text.find('"', first) - first;
+        rewrite_manifest(manifest, text.substr(second, length), text.substr(first, length));
+    }
+    fs::remove_all(setting.file(1, "D02"));
+    fs::copy(setting.file(1, "D01"), setting.file(1, "D02"), fs::copy_options::recursive);
+    const auto error = error_of([&] { setting.restored({}); });
+    REQUIRE(error);
+    CHECK(error->code() == Errc::corrupt);
+    CHECK(contains(error->path(), "backup-00000001/D02/region.mmap"));
+    CHECK(setting.nothing_left());
+    CHECK(!verify_backups(setting.backups).ok());
+}
+
 TEST_CASE("what is cancelled or was killed leaves nothing") {
     const BackupSetting setting;
     Producer producer = setting.store.create();
