@@ -91,6 +91,12 @@ TEST_CASE("a damaged backup is refused by name, and nothing is put in its place"
         fs::create_symlink(setting.backups / "aside", setting.backups / named);
         code = "not_trusted";
     }
+    SUBCASE("a directory stands in a file's place") {
+        named = "backup-00000001/D03/region.mmap";
+        fs::remove(setting.backups / named);
+        fs::create_directory(setting.backups / named);
+        code = "not_trusted";
+    }
     const auto error = error_of([&] { setting.restored({}); });
     REQUIRE(error);
     CHECK(std::string(to_string(error->code())) == code);
