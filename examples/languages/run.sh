@@ -3,7 +3,8 @@
 # One live producer in C++, a consumer in each language: builds what is not built, publishes ten
 # generations and compares, line by line, what each language reads with what was published.
 #   examples/languages/run.sh BUILD_DIRECTORY      with libstrata.so and languages_producer in it
-# A language whose tools are not there is left out, and named. GO, CARGO and PYTHON say which to take.
+# A language whose tools are not there is left out, and named. GO, CARGO, NODE and PYTHON say which to
+# take.
 set -euo pipefail
 
 patience=60 # seconds without a line: somebody hangs
@@ -59,6 +60,13 @@ if [[ -n $cargo && -n $(command -v pkg-config) ]]; then
     consumers[rust]=$made/rust/debug/consumer
 else
     left_out "Rust: no cargo or no pkg-config"
+fi
+node=${NODE-$(command -v node || true)}
+if [[ -n $node && -e $build/node/strata/strata.node ]]; then
+    export NODE_PATH=$build/node
+    consumers[node]="$node $here/node/consumer.js"
+else
+    left_out "Node.js: no node, or no package in $build"
 fi
 
 # ---- The consumers wait for the store before there is one ----------------------------------------
