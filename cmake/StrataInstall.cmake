@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything a user needs: headers, libraries, find_package(strata), pkg-config. In four components,
 # which are also Debian's packages: what programs need to run (`libraries`), what building them takes
-# (`development`), the command (`tools`), and the Python package (`python`, only when it is named).
+# (`development`), the command (`tools`), and the Python package (`python`, only when it is named). The
+# Node.js package (`node`, only when it is named) is none of Debian's yet.
 include(CMakePackageConfigHelpers)
 
 set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)

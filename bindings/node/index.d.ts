@@ -226,7 +226,7 @@ export class Consumer implements Closable {
     }): Promise<WaitResult>;
     /** The newest generation, now and whenever there is a newer one; those between are left out. A
      * snapshot is closed when the loop comes back for the next: clone() keeps it. Goes on with
-     * another store under the name (unless `reattach` is false); ends when the consumer is closed. */
+     * another store under the name (unless `reattach` is false); ends with the consumer. */
     updates(options?: {
         signal?: AbortSignal;
         reattach?: boolean;

@@ -71,4 +71,14 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** assert.throws takes this: a StrataError of a code. */
 const failure = (code) => ({ name: 'StrataError', code });
 
-module.exports = { strata, newBase, produce, attach, pair, LiveProducer, collectGarbage, turn, failure };
+module.exports = {
+    strata,
+    newBase,
+    produce,
+    attach,
+    pair,
+    LiveProducer,
+    collectGarbage,
+    turn,
+    failure,
+};
