@@ -131,7 +131,7 @@ test('updates() goes on with another store under the name', async (t) => {
 });
 
 test('generations that are retained, by number, time and bookmark', (t) => {
-    const { producer, consumer } = pair(t, { retain: 10 });
+    const { producer, consumer } = pair(t, { retain: 10, retainFor: 1e11 });
     const published = [];
     for (let i = 0; i < 4; ++i) {
         published.push(producer.publish((batch) => batch.put(1, 1, String(i))));

@@ -8,6 +8,8 @@ const MODES = ['open_or_create', 'create', 'open', 'replace'];
 const DURABILITIES = ['automatic', 'off', 'background', 'each_commit'];
 const SLOW_READERS = ['fail', 'wait', 'relocate'];
 
+const nanoseconds = (milliseconds) => BigInt(Math.trunc(milliseconds)) * 1_000_000n;
+
 /** The one writer of a store; see index.d.ts. */
 class Producer {
     #handle;
@@ -27,7 +29,7 @@ class Producer {
             mode: oneOf(MODES, mode, 'mode'),
             durability: oneOf(DURABILITIES, durability, 'durability'),
             slowReaders: oneOf(SLOW_READERS, slowReaders, 'slowReaders'),
-            retainForNs: retainFor === undefined ? undefined : Math.trunc(retainFor) * 1e6,
+            retainForNs: retainFor === undefined ? undefined : nanoseconds(retainFor),
             ownRegions: ownRegions ? 1 : 0,
         });
     }
