@@ -38,9 +38,7 @@ test('a worker has a strata of its own, and may be terminated while it waits', a
     producer.publish((batch) => batch.put(1, 1, 'shared'));
     for (let round = 0; round < 3; ++round) {
         const workers = [0, 1].map(() => new Worker(waiting, { eval: true, workerData: base }));
-        for (const worker of workers) {
-            assert.strictEqual(await message(worker), 'shared');
-        }
+        assert.deepStrictEqual(await Promise.all(workers.map(message)), ['shared', 'shared']);
         await Promise.all(workers.map((worker) => worker.terminate()));
     }
     const exits = new Worker(waiting, {
