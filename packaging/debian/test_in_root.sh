@@ -25,7 +25,7 @@ for package in libstrata0 libstrata-dev strata-tools python3-strata; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package") == installed ]] || fail "$package is not installed"
     [[ -z $(dpkg --verify "$package") ]] || fail "$package: its files differ from its md5sums"
 done
-ldconfig -p | grep -q 'libstrata\.so\.0 ' || fail "ldconfig was not triggered"
+[[ $(ldconfig -p) == *'libstrata.so.0 '* ]] || fail "ldconfig was not triggered"
 
 step "build and run programs: pkg-config, C++ and C; CMake, C++ and C"
 cd /tmp
@@ -44,7 +44,7 @@ for project in find_package find_package_c; do
     fi
     "/tmp/$project/hello" "/tmp/stores/$project"
 done
-ldd hello_c | grep -q 'libstrata\.so\.0 => /' || fail "the C program does not use libstrata.so.0"
+[[ $(ldd hello_c) == *'libstrata.so.0 => /'* ]] || fail "the C program does not use libstrata.so.0"
 
 step "Python publishes, the command reads, and the other way round"
 export STRATA_BASE_PATH=/tmp/stores
@@ -61,8 +61,10 @@ strata put packaged 1 6 -t calm >/dev/null
     fail "what the command published is not what Python reads"
 strata verify packaged >/dev/null
 [[ $(strata --version) == *"$(dpkg-query -W -f '${source:Upstream-Version}' strata-tools)"* ]] || fail "its version"
-gzip -t /usr/share/man/man1/strata.1.gz
-bash -n /usr/share/bash-completion/completions/strata
+[[ $(strata --help) == *verify* ]] || fail "its help"
+[[ $(zcat /usr/share/man/man1/strata.1.gz) == *.TH* ]] || fail "its manual page"
+[[ $(bash -c 'source "$0" && complete -p strata' /usr/share/bash-completion/completions/strata) == \
+    complete* ]] || fail "its completion"
 ls /usr/lib/python3/dist-packages/strata/__pycache__/*.pyc >/dev/null || fail "py3compile did not run"
 
 step "remove"
@@ -70,5 +72,5 @@ dpkg --purge python3-strata strata-tools libstrata-dev libstrata0 >/tmp/dpkg.log
     { cat /tmp/dpkg.log; fail "dpkg --purge"; }
 files >/tmp/after
 diff /tmp/before /tmp/after || fail "removing did not leave things as they were"
-! ldconfig -p | grep -q libstrata || fail "ldconfig was not triggered when the library went"
+[[ $(ldconfig -p) != *libstrata* ]] || fail "ldconfig was not triggered when the library went"
 echo "packages: installed, used and removed"
