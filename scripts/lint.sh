@@ -35,7 +35,7 @@ lint_tree() {
 lint_format() { bash scripts/format.sh --check; }
 
 lint_scripts() {
-    shellcheck -x dev .ci/run scripts/*.sh scripts/lib/*.sh packaging/debian/*.sh \
+    shellcheck -x dev .ci/run scripts/*.sh scripts/lib/*.sh packaging/debian/*.sh tests/*.sh \
         packaging/debian/*/{postinst,prerm}
 }
 

@@ -19,9 +19,7 @@ package_installed() { false; }
 for purpose in "${!packages[@]}"; do
     asked=''
     need_packages "$purpose"
-    # Unquoted, so that line ends separate as spaces do.
-    # shellcheck disable=SC2086
-    [[ $asked == "$(echo ${packages[$purpose]})" ]] ||
+    [[ "$asked " == "$(tr -s ' \n' ' ' <<<"${packages[$purpose]}")" ]] ||
         fail "for '$purpose' asked for '$asked' of '${packages[$purpose]}'"
 done
 asked=''

@@ -48,6 +48,33 @@ private:
 
 }  // namespace
 
+TEST_CASE("a refusal for want of memory names each process that holds snapshots once") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.memory_limit = 1_MiB;
+    Producer producer = Producer::create(store.name(), options);
+    Consumer consumer = store.attach();
+    std::vector<Snapshot> held;
+    for (const char letter : {'a', 'b', 'c'}) {
+        publish(producer, {1, 1}, std::string(50'000, letter));
+        held.push_back(consumer.snapshot());
+    }
+    std::string told;
+    try {
+        for (int i = 0; i < 20; ++i) {
+            publish(producer, {1, 2}, std::string(200'000, 'x'));
+            held.push_back(consumer.snapshot());
+        }
+    } catch (const Error& error) {
+        CHECK(error.code() == Errc::limit_exceeded);
+        told = error.what();
+    }
+    CAPTURE(told);
+    const std::string pid = std::to_string(::getpid());
+    CHECK(told.find(" process " + pid) != std::string::npos);
+    CHECK(told.find(", " + pid) == std::string::npos);
+}
+
 TEST_CASE("a slow reader is reported once, with pid and what it holds") {
     const TempStore store(TempStore::Regions::own);
     std::vector<SlowReader> told;

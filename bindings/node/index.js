@@ -10,7 +10,8 @@ const { Batch } = require('./lib/batch.js');
 const { Producer } = require('./lib/producer.js');
 const { Snapshot } = require('./lib/snapshot.js');
 const { Type } = require('./lib/type.js');
-const { inspect, layerNumber, removeStore, statistics, stores, version } = require('./lib/store.js');
+const store = require('./lib/store.js');
+const { inspect, layerNumber, removeStore, statistics, stores, version } = store;
 
 module.exports = {
     StrataError,

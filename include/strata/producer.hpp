@@ -155,9 +155,10 @@ struct ProducerStats {
 /// generation in the same files, unnoticed by attached consumers.
 ///
 /// Thread safety: all members but assignment and destruction may be called from any thread at once;
-/// commits are serial. From the sixteenth commit on (or the first that wakes more than two) it has a
-/// thread, without signals and asleep except when consumers begin or cease to wait, that knows
-/// whether a commit has anybody to wake, and wakes all but the first few of many. Fork: a child cannot use an inherited Producer (wrong_process).
+/// commits are serial. From the sixteenth commit on (or the first that wakes more than two) it has
+/// a thread, without signals and asleep except when consumers begin or cease to wait, that knows
+/// whether a commit has anybody to wake, and wakes all but the first few of many. Fork: a child
+/// cannot use an inherited Producer (wrong_process).
 class Producer {
 public:
     /// A new store; never leaves half a store behind. Throws store_exists, producer_active (with

@@ -2,8 +2,10 @@
 #include "producer/reclaim/reclaimer.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
@@ -258,15 +260,19 @@ void Reclaimer::name_holders(Error::Parts& parts) const {
     parts.detail += ", " + std::to_string(std::min(limbo_.bytes(), budget_.used())) +
                     " of them held back for readers:";
     constexpr std::size_t most_named = 16;
-    std::size_t named = 0;
     const auto readers =
         ipc::pin_holders(control_.lock_description(), {0, epoch()}, max_pin_questions);
+    std::vector<std::int64_t> named;  // each process once, whatever it holds
     for (const ipc::PinHolder& holder : readers.holders) {
-        parts.detail += (named == 0 ? " process " : ", ") + std::to_string(holder.pid);
-        if (++named == most_named) {
+        if (std::ranges::find(named, holder.pid) != named.end()) {
+            continue;
+        }
+        if (named.size() == most_named) {
             parts.detail += ", ...";
             break;
         }
+        parts.detail += (named.empty() ? " process " : ", ") + std::to_string(holder.pid);
+        named.push_back(holder.pid);
     }
     parts.hint += "; let those readers drop their old snapshots";
     bookmarks_.name_in(parts);

@@ -38,7 +38,8 @@ class Consumer {
 
     /** Attaches as soon as the store is there. */
     static async whenPresent(name, { signal, ...options } = {}) {
-        const start = (callback) => native.attachWhenPresent(name, attachOptions(options), callback);
+        const start = (callback) =>
+            native.attachWhenPresent(name, attachOptions(options), callback);
         return new this(name, options, await promised(start, signal));
     }
 
@@ -83,7 +84,7 @@ class Consumer {
         );
     }
 
-    /** What a bookmark (a string) names, or what was current at a time: a Date, or ns as a BigInt. */
+    /** What a bookmark (a string) names, or what was current at a time: Date, or ns as a BigInt. */
     snapshotAt(when) {
         if (typeof when === 'string') {
             return new Snapshot(native.takeBookmark(this.#handle, when));

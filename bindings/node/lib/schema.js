@@ -55,7 +55,7 @@ function textIn(described, key) {
     return value;
 }
 
-// ---- Parts: size, read(view, offset), write(view, offset, value) ---------------------------------
+// ---- Parts: size, read(view, offset), write(view, offset, value) -------------------------------
 function numberPart({ name, size, method }) {
     if (name === 'bool') {
         return {

@@ -121,7 +121,8 @@ class Type {
     }
 
     #put(batch, dimension, layer, memory, typeTag, options) {
-        const alignment = Math.max(options?.alignment ?? 0, this.alignment > 8 ? this.alignment : 0);
+        const own = this.alignment > 8 ? this.alignment : 0;
+        const alignment = Math.max(options?.alignment ?? 0, own);
         return batch.put(dimension, layer, memory, { ...options, alignment, typeTag });
     }
 }
