@@ -74,7 +74,7 @@ CachedDimension* LookupCache::add(Generation generation, const ipc::DimensionRec
         forget_if_unread(entry);
         return false;
     });
-    versions_.make_room(generation);
+    make_room(generation);
     const std::uint32_t walks = walks_worth_a_list(index.layers);
     const bool inherits = walks > walks_to_inherit && predecessor(*made) != nullptr;
     made->walks_left.store(inherits ? walks_to_inherit : walks, std::memory_order_relaxed);
@@ -82,6 +82,12 @@ CachedDimension* LookupCache::add(Generation generation, const ipc::DimensionRec
     CachedDimension* const added = made.get();
     versions_.insert(std::move(made));
     return added;
+}
+
+void LookupCache::make_room(Generation generation) {
+    if (versions_.make_room(generation, views_.opened())) {
+        versions_.free_superseded(views_.oldest_open());
+    }
 }
 
 bool LookupCache::is_read(const CachedDimension& version) const noexcept {

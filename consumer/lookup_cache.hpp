@@ -32,6 +32,10 @@ public:
     virtual bool any_open(Generation first, Generation last) const noexcept = 0;
     /// Whether somebody holds such a view, or may take it again. May cost a barrier.
     virtual bool any_held(Generation first, Generation last) noexcept = 0;
+    /// How many views have been opened so far: the number of the last one.
+    virtual std::uint64_t opened() const noexcept = 0;
+    /// The number of the one that has been open longest; more than any if none is open.
+    virtual std::uint64_t oldest_open() const noexcept = 0;
 
 protected:
     ~OpenGenerations() = default;
@@ -73,7 +77,7 @@ public:
     /// A view of that generation, of so many bytes, is about to be opened. Throws std::bad_alloc.
     void prepare(Generation generation, std::uint64_t live_bytes) {
         memory_.follow_store(live_bytes);
-        versions_.make_room(generation);  // so that the table counts it
+        make_room(generation);  // so that the table counts it
     }
 
     const CacheMemory& memory() const noexcept { return memory_; }
@@ -89,6 +93,7 @@ public:
 private:
     static constexpr unsigned swept_at_once = 64;
 
+    void make_room(Generation generation);
     bool is_read(const CachedDimension& version) const noexcept;
     void forget(LookupEntry& entry) noexcept;
     void forget_if_unread(LookupEntry& entry) noexcept;

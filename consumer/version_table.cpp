@@ -28,27 +28,38 @@ void VersionTable::add_table(Generation generation, std::uint64_t capacity) {
     const Generation base =
         generation > LookupTable::span / 2 ? generation - LookupTable::span / 2 : 0;
     tables_.reserve(tables_.size() + 1);
-    tables_.push_back(LookupTable::make(base, capacity, hash_));
-    memory_.count(tables_.back()->bytes());
+    tables_.push_back({LookupTable::make(base, capacity, hash_)});
+    memory_.count(tables_.back().table->bytes());
 }
 
-void VersionTable::make_room(Generation generation) {
-    LookupTable& old = *tables_.back();
+bool VersionTable::make_room(Generation generation, std::uint64_t opened) {
+    LookupTable& old = *tables_.back().table;
     const bool full = 2 * (old.used + 1) > old.capacity();
     const bool far = generation > old.base() && !old.counts(generation);
     if (!full && !far) {
-        return;
+        return false;
     }
+    tables_.back().opened = opened;
     add_table(generation, std::bit_ceil(std::max(first_capacity, 4 * (size_ + 1))));
     for (std::uint64_t at = 0; at < old.capacity(); ++at) {
         CachedDimension* const version = old.at(at).version.load(std::memory_order_relaxed);
         if (version != nullptr) {
-            place(*tables_.back(), *version);
+            place(*tables_.back().table, *version);
             if (version->has_list()) {
                 publish_list(*version);
             }
         }
     }
+    return true;
+}
+
+void VersionTable::free_superseded(std::uint64_t oldest_open) noexcept {
+    const auto first_kept =
+        std::find_if(tables_.begin(), tables_.end() - 1,
+                     [&](const Numbered& old) { return old.opened >= oldest_open; });
+    std::for_each(tables_.begin(), first_kept,
+                  [&](const Numbered& old) { memory_.discount(old.table->bytes()); });
+    tables_.erase(tables_.begin(), first_kept);
 }
 
 void VersionTable::place(LookupTable& table, CachedDimension& version) noexcept {
@@ -68,7 +79,7 @@ void VersionTable::place(LookupTable& table, CachedDimension& version) noexcept 
 }
 
 void VersionTable::insert(std::unique_ptr<CachedDimension> version) noexcept {
-    place(*tables_.back(), *version.release());
+    place(*tables_.back().table, *version.release());
     ++size_;
     memory_.count(sizeof(CachedDimension));
 }

@@ -27,12 +27,17 @@ public:
     VersionTable(const VersionTable&) = delete;
     VersionTable& operator=(const VersionTable&) = delete;
 
-    const LookupTable& newest() const noexcept { return *tables_.back(); }
+    const LookupTable& newest() const noexcept { return *tables_.back().table; }
     std::uint64_t size() const noexcept { return size_; }
 
     /// So that one more version leaves the table half empty, and the generation can be counted.
-    /// Throws std::bad_alloc.
-    void make_room(Generation generation);
+    /// True: that took a new table. Readers of the views opened so far, `opened` in number, may go
+    /// on searching the one before. Throws std::bad_alloc.
+    bool make_room(Generation generation, std::uint64_t opened);
+    /// Frees the tables that nobody searches any more: every view that was open when a newer one
+    /// took their place is closed. `oldest_open`: number of the oldest one, more than any if none
+    /// is.
+    void free_superseded(std::uint64_t oldest_open) noexcept;
     /// Room was made for it, in its last generation.
     void insert(std::unique_ptr<CachedDimension> version) noexcept;
     /// The version that a record of this generation describes, if it is known; it holds for this
@@ -48,7 +53,7 @@ public:
     /// visit(entry) for each version of the dimension, until it returns true. It may take it out.
     template <class Visit>
     void visit(Dimension dimension, Visit visit) const {
-        LookupTable& table = *tables_.back();
+        LookupTable& table = *tables_.back().table;
         for (std::uint64_t at = table.home_of(dimension);; ++at) {
             LookupEntry& entry = table.at(at);
             if (entry.generations.load(std::memory_order_relaxed) == 0) {
@@ -64,17 +69,21 @@ public:
     /// visit(entry) for each version. It may take it out.
     template <class Visit>
     void visit_all(Visit visit) const {
-        for (std::uint64_t at = 0; at < tables_.back()->capacity(); ++at) {
-            LookupEntry& entry = tables_.back()->at(at);
+        for (std::uint64_t at = 0; at < tables_.back().table->capacity(); ++at) {
+            LookupEntry& entry = tables_.back().table->at(at);
             if (entry.version.load(std::memory_order_relaxed) != nullptr) {
                 visit(entry);
             }
         }
     }
     /// Each entry in turn, with a version or without: for a search that resumes where it ended.
-    LookupEntry& next_entry() noexcept { return tables_.back()->at(++last_visited_); }
+    LookupEntry& next_entry() noexcept { return tables_.back().table->at(++last_visited_); }
 
 private:
+    struct Numbered {
+        LookupTable::Pointer table;
+        std::uint64_t opened = 0;  // views, when another one took its place
+    };
     static constexpr std::uint64_t first_capacity = 16;
 
     static std::uint64_t range_of(const LookupTable& table,
@@ -85,7 +94,7 @@ private:
 
     const SeededHash hash_;
     CacheMemory& memory_;
-    std::vector<LookupTable::Pointer> tables_;  // the last one is in use
+    std::vector<Numbered> tables_;  // the last one is in use
     std::uint64_t size_ = 0;
     std::uint64_t last_visited_ = 0;
 };

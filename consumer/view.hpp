@@ -46,6 +46,7 @@ struct View : detail::FrontTable, CacheAligned {
     std::array<std::uint64_t, size / 64> front_used{};  // bit i: lists[i] is set
     /// The cache's table as it was when this view was last added to it, or opened.
     std::atomic<const LookupTable*> table{nullptr};
+    std::uint64_t opened = 0;  // its number among all that were
     std::uint64_t generation = 0;
     std::uint64_t root_offset = 0;
     std::uint64_t epoch = 0;  // that is pinned for this view

@@ -249,6 +249,10 @@ bool ViewPool::any_held(Generation first, Generation last) noexcept {
     return retired_.any_held(first, last);
 }
 
+std::uint64_t ViewPool::opened() const noexcept { return stock_.opened(); }
+
+std::uint64_t ViewPool::oldest_open() const noexcept { return stock_.oldest_open(); }
+
 void ViewPool::close_unheld() noexcept {
     retired_.close_unheld([this](View* view) STRATA_NO_THREAD_ANALYSIS { finish_close(view); });
 }

@@ -105,6 +105,8 @@ private:
     bool any_open(Generation first,
                   Generation last) const noexcept override STRATA_NO_THREAD_ANALYSIS;
     bool any_held(Generation first, Generation last) noexcept override STRATA_NO_THREAD_ANALYSIS;
+    std::uint64_t opened() const noexcept override STRATA_NO_THREAD_ANALYSIS;
+    std::uint64_t oldest_open() const noexcept override STRATA_NO_THREAD_ANALYSIS;
 
     void close_unheld() noexcept STRATA_REQUIRES(mutex_);
     void close_idle() noexcept STRATA_REQUIRES(mutex_);

@@ -35,6 +35,7 @@ public:
     View* take() noexcept {
         View* const view = free_.back();
         free_.pop_back();
+        view->opened = ++opened_;
         return view;
     }
     /// It is closed.
@@ -51,12 +52,25 @@ public:
                    (view->refs.load(std::memory_order_relaxed) & View::closed) == 0;
         });
     }
+    /// How many times a view has been opened.
+    std::uint64_t opened() const noexcept { return opened_; }
+    /// The number of the view that has been open longest; more than any if none is open.
+    std::uint64_t oldest_open() const noexcept {
+        std::uint64_t oldest = opened_ + 1;
+        for (const auto& view : views_) {
+            if ((view->refs.load(std::memory_order_relaxed) & View::closed) == 0) {
+                oldest = std::min(oldest, view->opened);
+            }
+        }
+        return oldest;
+    }
 
 private:
     Session& session_;
     const LookupCache& cache_;
     std::vector<std::unique_ptr<View>> views_;
     std::vector<View*> free_;
+    std::uint64_t opened_ = 0;
 };
 
 }  // namespace strata::consumer_impl

@@ -301,3 +301,27 @@ TEST_CASE("look-up cache: a batch of noted layers ends where the caller's spans 
         CHECK(found[size - 1].text() == std::to_string(size - 1));
     }
 }
+
+TEST_CASE("look-up cache: dimensions that come and go for ever leave nothing behind") {
+    const TempStore store;
+    Producer producer = store.create();
+    Consumer consumer = store.attach();
+    Snapshot snapshot;
+    std::uint64_t after_some = 0;
+    constexpr Dimension alive = 20;
+    constexpr Dimension last = 6000;
+    for (Dimension dimension = 0; dimension < last; ++dimension) {
+        Batch batch = producer.batch();
+        batch.put({dimension, 1}, "text");
+        if (dimension >= alive) {
+            batch.remove_dimension(dimension - alive);
+        }
+        batch.crystallize();
+        snapshot = consumer.snapshot();
+        REQUIRE(snapshot.find({dimension, 1}).text() == "text");
+        if (dimension == last / 4) {
+            after_some = consumer.statistics().lookup_cache_bytes;
+        }
+    }
+    CHECK(consumer.statistics().lookup_cache_bytes < after_some + after_some / 4);
+}

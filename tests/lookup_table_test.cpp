@@ -40,6 +40,8 @@ public:
     bool any_held(Generation first, Generation last) noexcept override {
         return in(held, first, last);
     }
+    std::uint64_t opened() const noexcept override { return 1; }
+    std::uint64_t oldest_open() const noexcept override { return 1; }
 
 private:
     static bool in(const std::set<Generation>& set, Generation first, Generation last) noexcept {

@@ -44,7 +44,7 @@ struct Table {
     VersionTable versions{SeededHash::of_seed(7), memory};
 
     CachedDimension& put(Dimension dimension, Generation first, Generation last) {
-        versions.make_room(last);
+        versions.make_room(last, 0);
         auto version = version_of(dimension, first, last);
         CachedDimension& put = *version;
         versions.insert(std::move(version));
@@ -153,4 +153,33 @@ TEST_CASE("a list is published with its version, and goes along into a larger ta
     CHECK(found.tag == tag);
     CHECK((found.entry->list & LookupEntry::address_mask) ==
           reinterpret_cast<std::uintptr_t>(version.words.get()));
+}
+
+TEST_CASE("a table that was superseded is there as long as a view from before that is open") {
+    Table table;
+    const auto fill = [&](Dimension first, Dimension last, std::uint64_t opened) {
+        for (Dimension dimension = first; dimension < last; ++dimension) {
+            table.versions.make_room(1, opened);
+            table.versions.insert(version_of(dimension, 1, 9));
+        }
+    };
+    const auto used_beside_versions = [&] {
+        return table.memory.used() - table.versions.size() * sizeof(CachedDimension);
+    };
+    fill(0, 100, 5);     // several tables, while five views had been opened
+    fill(100, 1000, 8);  // and more, after three more of them
+    const std::uint64_t newest = table.versions.newest().bytes();
+    const std::uint64_t all = used_beside_versions();
+    CHECK(all > newest);
+    table.versions.free_superseded(5);  // the fifth is open
+    CHECK(used_beside_versions() == all);
+    table.versions.free_superseded(6);
+    const std::uint64_t later = used_beside_versions();
+    CHECK(later < all);
+    CHECK(later > newest);
+    table.versions.free_superseded(9);
+    CHECK(used_beside_versions() == newest);
+    for (Dimension dimension = 0; dimension < 1000; ++dimension) {
+        REQUIRE(table.at(5, dimension) != nullptr);
+    }
 }
