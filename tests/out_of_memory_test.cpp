@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
-#include <memory>
 #include <new>
+#include <optional>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -207,7 +207,7 @@ TEST_CASE("out of memory at the end of a producer that makes its generations dur
         ProducerOptions options = store.producer_options();
         options.durability = {.policy = DurabilityPolicy::background,
                               .interval = std::chrono::hours(1)};
-        auto producer = std::make_unique<Producer>(Producer::create(store.name(), options));
+        std::optional<Producer> producer(Producer::create(store.name(), options));
         publish(*producer, {1, 1}, "kept");
         {
             const FailAfter fault(n);
