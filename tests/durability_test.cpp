@@ -223,7 +223,7 @@ TEST_CASE("a commit that finds room in the wrong file gives up the durable gener
     }
     batch.crystallize();
     const std::uint64_t kept = options.memory_limit / 16;
-    // Full, but for the layers that are to come: these are small beside their index.
+    // Full, except for the layers that follow: these are small beside their index.
     for (std::uint64_t layer = 1;
          producer.stats().committed_bytes + kept + (160 << 10) < options.memory_limit; ++layer) {
         publish(producer, {3, layer}, payload_of(4, layer, 8 << 10));

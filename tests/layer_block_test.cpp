@@ -197,7 +197,7 @@ TEST_CASE("what was written is what is read, with each alignment, part of the ta
     }
 }
 
-TEST_CASE("each changed bit of a block is found, but for those of the generation") {
+TEST_CASE("each changed bit of a block is found, except for those of the generation") {
     for (const std::size_t size : {7U, 512U}) {
         Sample sample(std::string(size, 'p'), "name", {"keyword"});
         LayerDraft::stamp(sample.header(), ipc::generation_end - 1);

@@ -290,7 +290,7 @@ TEST_CASE("a forked child that never looks at the store holds nothing back") {
     CHECK(child.join() == "");
 }
 
-TEST_CASE("a parent that is killed lets go, also if it had mapped a control file that outgrew it") {
+TEST_CASE("a killed parent's locks go with it, also if the control file had outgrown its mapping") {
     const TempStore temp;
     Producer producer = temp.create();
     adopt_orphans();

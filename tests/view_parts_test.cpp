@@ -111,7 +111,7 @@ TEST_CASE("a view in a slot stays, its holder is told, and closing it is possibl
     CHECK(views.close_unheld().empty());
     CHECK((view->refs & View::flags) == View::retired);
     CHECK((slot->notice & HazardSlot::nudged) != 0);
-    CHECK(slot->withdraw());  // the session is to be told
+    CHECK(slot->withdraw());  // the session has to be told
     CHECK_FALSE(views.retired.any_held(5, 5));
     CHECK(views.close_unheld() == Closed{view});
     CHECK((slot->notice & HazardSlot::nudged) == 0);

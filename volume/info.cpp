@@ -26,9 +26,9 @@ PageFaults faults_of(const os::PageFaults& found) noexcept {
 }
 
 /// Sizes and residency of files of one directory. A failure is told with the file.
-class FileLooker {
+class FileProbe {
 public:
-    explicit FileLooker(const std::filesystem::path& path) : path_(path) {
+    explicit FileProbe(const std::filesystem::path& path) : path_(path) {
         auto opened = os::open_directory(path.string());
         error_ = opened.error;
         directory_ = std::move(opened.value);
@@ -39,7 +39,7 @@ public:
                           : os::Result<os::FileStatus>{{}, error_};
     }
 
-    VolumeFile look(const std::string& name) const {
+    VolumeFile describe(const std::string& name) const {
         VolumeFile file{.name = name};
         const auto found = status(name);
         if (!found || !found.value.is_regular) {
@@ -74,17 +74,17 @@ void look_at_durability(LiveStoreInfo& info, Consumer& consumer) {
     }
 }
 
-void find_attached(LiveStoreInfo& info, const StoreInfo& store, const FileLooker& looker,
+void find_attached(LiveStoreInfo& info, const StoreInfo& store, const FileProbe& probe,
                    const std::filesystem::path& base) {
     // Everybody who is attached has the control file open, the producer its locks as well.
-    const auto control = looker.status(ipc::control_file_name);
+    const auto control = probe.status(ipc::control_file_name);
     if (!control) {
         return;  // removed meanwhile: nobody attaches to it any more
     }
     std::vector<os::FileStatus> files = {control.value};
     for (const StoreFile& file : store.files) {
         const auto status = file.kind == StoreFile::Kind::lock
-                                ? looker.status(file.name)
+                                ? probe.status(file.name)
                                 : os::Result<os::FileStatus>{{}, ENOENT};
         if (status) {
             files.push_back(status.value);
@@ -126,15 +126,15 @@ void look_at_store(LiveStoreInfo& info, const std::filesystem::path& base) {
     info.memory_limit = store.memory_limit;
     info.producer_pid = store.producer_pid;
     info.readers = store.readers.size();
-    const FileLooker looker(info.path);
+    const FileProbe probe(info.path);
     for (const StoreFile& file : store.files) {
         info.size_bytes += file.size_bytes;
         info.allocated_bytes += file.allocated_bytes;
         if (file.kind != StoreFile::Kind::lock && file.kind != StoreFile::Kind::foreign) {
-            info.files.push_back(looker.look(file.name));
+            info.files.push_back(probe.describe(file.name));
         }
     }
-    find_attached(info, store, looker, base);
+    find_attached(info, store, probe, base);
 }
 
 /// `2025-01-31T12:00:05Z`, with or without a fraction of a second, which is ignored.
@@ -174,10 +174,10 @@ ArchiveInfo archive_info(const Volume& volume, Dimension dimension) {
     ArchiveInfo info{.dimension = dimension,
                      .name = impl::default_dimension_name(dimension),
                      .path = volume.archive_path(dimension)};
-    const FileLooker looker(info.path);
+    const FileProbe probe(info.path);
     // Before the index is read, which brings it into memory.
-    info.region = looker.look(impl::region_name);
-    info.index = looker.look(impl::index_name);
+    info.region = probe.describe(impl::region_name);
+    info.index = probe.describe(impl::index_name);
     try {
         const ArchiveIndex index = impl::ArchiveFiles(info.path).read_index();
         info.name = index.dimension_name;

@@ -105,9 +105,9 @@ wake     QUEUE_AFTER_COMPARE                deadlock
 wake     WAKE_WITHOUT_BARRIER               deadlock
 wake     WAKE_ONLY_REPAIR                   deadlock
 wake     NO_REPAIR                          deadlock
-wake     BELIEF_BEFORE_STORE                deadlock
-wake     NO_LOOKERS_BARRIER                 deadlock
-wake     NO_LOOKERS_WAKE                    deadlock
+wake     PRESENT_BEFORE_STORE               deadlock
+wake     NO_FINDERS_BARRIER                 deadlock
+wake     NO_FINDERS_WAKE                    deadlock
 wake     READ_BEFORE_LOCK                   deadlock
 wake     LOOK_BEFORE_DRAIN                  deadlock
 wake     NO_HANDOVER                        deadlock

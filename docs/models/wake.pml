@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Waiting for a generation: the futex on the generation word, two waiters, a producer that dies twice
- * and wakes only if it believes that somebody waits. Its second thread, the looker, finds that out, and
+ * and wakes only if somebody may wait. Its second thread, the waker, finds that out, and
  * wakes whom a commit leaves asleep: that wakes one itself (any of them), and if there was one, raises a
  * flag and rings a bell.
  * A lost wake-up shows as a deadlock: a waiter sleeps and nobody is left to wake it. The periodic
@@ -10,9 +10,9 @@
  * Memory: the store of the generation is delayed (`pending`) and drains at any moment, at the latest at
  * the barrier at the start of FUTEX_WAKE. Stores of a dying producer drain too.
  *
- * Waiters announce themselves once with a lock and a read, which fires the looker's watch; each may detach
+ * Waiters announce themselves once with a lock and a read, which fires the waker's watch; each may detach
  * and attach anew: then its descriptions are closed, which drops the lock and fires the watch, in either
- * order. What the looker does after being fired is modelled; that it looks once more a little later is not,
+ * order. What the waker does after being fired is modelled; that it looks once more a little later is not,
  * for it would hide lost wake-ups too. Its barrier on the committing thread is the drained store.
  *
  * Kernel: FUTEX_WAIT counts itself, then compares the word and queues in one critical section of the
@@ -26,14 +26,14 @@
  *   WAKE_WITHOUT_BARRIER the kernel's look at the count overtakes the store
  *   WAKE_ONLY_REPAIR     a successor wakes only if it had to correct the generation word
  *   NO_REPAIR            a successor does not correct the generation word (it wakes)
- *   BELIEF_BEFORE_STORE  the producer asks whether anybody waits before it stores the generation
- *   NO_LOOKERS_BARRIER   the looker wakes without a barrier on the committing thread
- *   NO_LOOKERS_WAKE      the looker does not wake whom it finds
+ *   PRESENT_BEFORE_STORE the producer asks whether anybody waits before it stores the generation
+ *   NO_FINDERS_BARRIER   the waker wakes without a barrier on the committing thread
+ *   NO_FINDERS_WAKE      the waker does not wake whom it finds
  *   READ_BEFORE_LOCK     a waiter fires the watch before it has its lock
- *   LOOK_BEFORE_DRAIN    the looker looks, then takes note of having been fired
+ *   LOOK_BEFORE_DRAIN    the waker looks, then takes note of having been fired
  *   NO_HANDOVER          whoever a commit leaves asleep is nobody's business
  *   BELL_BEFORE_FLAG     the commit rings, then raises the flag
- *   FLAG_BEFORE_BELL     the looker takes the flag down and wakes, then stops the bell
+ *   FLAG_BEFORE_BELL     the waker takes the flag down and wakes, then stops the bell
  *   FLAG_KEPT_UP         the bell cannot be rung, and the commit leaves the flag raised
  * With REFUSED the bell cannot be rung: the commit takes the flag down and wakes all by itself.
  */
@@ -50,12 +50,12 @@ bit queued[2];        /* asleep in the bucket */
 bit dying;
 bit taken_over = 1;
 bit announced[2];     /* locks */
-bit fired;            /* the looker's watch */
-bit believed = 1;     /* by the producer: somebody waits */
-bit flag;             /* there may be somebody for the looker to wake */
-bit bell;             /* the looker's event */
-bit looker_dying;
-bit looker_dead;
+bit fired;            /* the waker's watch */
+bit present = 1;      /* by the producer: somebody waits */
+bit flag;             /* there may be somebody for the waker to wake */
+bit bell;             /* the waker's event */
+bit waker_dying;
+bit waker_dead;
 
 inline wake_queued() {
     if
@@ -71,7 +71,7 @@ inline futex_wake() {
     wake_queued()
 }
 
-/* a commit's: one itself, the other through the looker */
+/* a commit's: one itself, the other through the waker */
 inline wake_few() {
     atomic {
 #ifndef WAKE_WITHOUT_BARRIER
@@ -122,18 +122,18 @@ inline publish() {
     futex_wake();
     store_generation(root)
 #else
-#ifdef BELIEF_BEFORE_STORE
-    belief = believed;
+#ifdef PRESENT_BEFORE_STORE
+    seen_present = present;
     store_generation(root);
 #else
     store_generation(root);
-    belief = believed;
+    seen_present = present;
 #endif
     if
-    :: belief -> wake_few()
+    :: seen_present -> wake_few()
     :: else
     fi;
-    belief = 0
+    seen_present = 0
 #endif
 }
 
@@ -162,7 +162,7 @@ inline take_over() {
 
 proctype producer() {
     bit repaired;
-    bit belief;
+    bit seen_present;
     bit more;    /* somebody was woken: there may be more; then: the flag was down */
 alive:
     {
@@ -179,13 +179,13 @@ end_idle:
     } unless { dying };
 end_dead:
     atomic {
-        looker_dead ->
+        waker_dead ->
             dying = 0;
             taken_over = 0;
             repaired = 0;
-            belief = 0;
+            seen_present = 0;
             more = 0;
-            believed = 1;
+            present = 1;
             goto alive
     }
 }
@@ -193,20 +193,20 @@ end_dead:
 inline look() {
     seen = announced[0] || announced[1];
     if
-    :: !seen -> believed = 0
-    :: seen && !believed ->
-        believed = 1;
-#ifndef NO_LOOKERS_BARRIER
+    :: !seen -> present = 0
+    :: seen && !present ->
+        present = 1;
+#ifndef NO_FINDERS_BARRIER
         pending == 0;
 #endif
-#ifndef NO_LOOKERS_WAKE
+#ifndef NO_FINDERS_WAKE
         wake_queued()
 #endif
-    :: seen && believed
+    :: seen && present
     fi
 }
 
-proctype looker() {
+proctype waker() {
     bit seen;
 alive:
     {
@@ -238,20 +238,20 @@ end_calm:
 #endif
 #endif
         od
-    } unless { looker_dying };
-    atomic { looker_dying = 0; looker_dead = 1; seen = 0; flag = 0; bell = 0 };
+    } unless { waker_dying };
+    atomic { waker_dying = 0; waker_dead = 1; seen = 0; flag = 0; bell = 0 };
 end_dead:
-    atomic { taken_over && !dying -> looker_dead = 0 };
+    atomic { taken_over && !dying -> waker_dead = 0 };
     goto alive
 }
 
 proctype killer() {
     byte kills;
 end: do
-    :: atomic { kills < CRASHES && !dying && !looker_dead && taken_over ->
+    :: atomic { kills < CRASHES && !dying && !waker_dead && taken_over ->
         kills++;
         dying = 1;
-        looker_dying = 1
+        waker_dying = 1
     }
     od
 }
@@ -319,7 +319,7 @@ proctype waiter(byte me) {
 init {
     atomic {
         run producer();
-        run looker();
+        run waker();
         run killer();
         run drain();
         run waiter(0);
