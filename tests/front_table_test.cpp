@@ -162,9 +162,10 @@ public:
         return count;
     }
     void check_content() const {
-        for (const auto& [dimension, generation] : content_) {
+        for (const auto& entry : content_) {
+            const Dimension dimension = entry.first;
             CAPTURE(dimension);
-            CHECK(snapshot_.get({dimension, 1}).text() == payload_of(dimension, generation, 32));
+            CHECK(snapshot_.get({dimension, 1}).text() == payload_of(dimension, entry.second, 32));
         }
     }
 
