@@ -236,8 +236,10 @@ TEST_CASE("a child forked while a store is made does not keep it when its maker 
             }
             const pid_t pid = ::fork();
             if (pid == 0) {
-                run_and_exit(std::move(theirs), reporting.fd(),
-                             [](const Channel& own) { own.receive_or_end(); });
+                run_and_exit(std::move(theirs), reporting.fd(), [](const Channel& own) {
+                    own.send(1);
+                    own.receive_or_end();
+                });
             }
             channel.send(static_cast<std::uint64_t>(pid));
             channel.receive_or_end();  // until it is killed
@@ -247,6 +249,7 @@ TEST_CASE("a child forked while a store is made does not keep it when its maker 
     });
     const auto pid = static_cast<pid_t>(maker.receive());
     Child child = Child::adopted(pid, std::move(ours), std::move(reasons));
+    CHECK(child.receive() == 1);  // it has come out of the fork
     CHECK(maker.kill_and_join() == "");
     CHECK_FALSE(temp.attach().producer_alive());
     CHECK(code_of([&] { (void)temp.open(); }) == "no error");
