@@ -161,7 +161,10 @@ std::optional<std::vector<ListedLock>> list_locks(const FileDescriptor& file) {
         if (!locks) {
             return std::nullopt;
         }
-        if (!passes.empty() && *locks == passes.back()) {
+        // One that is listed twice may be two, or one that moved while the list was read, which can
+        // happen in two passes running: then all passes are asked.
+        const bool twice = std::adjacent_find(locks->begin(), locks->end()) != locks->end();
+        if (!twice && !passes.empty() && *locks == passes.back()) {
             return locks;
         }
         passes.push_back(std::move(*locks));
