@@ -360,8 +360,7 @@ ProducerStats OpenStore::stats() const {
             .memory_limit = budget_.limit(),
             .committed_bytes = budget_.used(),
             .live_bytes = root.live_bytes,
-            .limbo_bytes =
-                reclaimer_.unscanned_bytes() + reclaimer_.held_bytes() + reclaimer_.history_bytes(),
+            .limbo_bytes = reclaimer_.waiting().block_bytes(),
             .proto_bytes = protos_.heap().used(),
             .proto_limit = protos_.heap().limit(),
             .layers = root.layers,

@@ -38,7 +38,7 @@ void Recovery::run() {
     // current root: who still reads what is old has a pin now.
     const bool known = reclaimer_.end_epoch(PinnedEpochs::many_questions);
     if (known) {
-        bookmarks_.release_unread(reclaimer_.found_pins());
+        bookmarks_.release_unread(reclaimer_.clock().pins());
     }
     PinnedGenerations pinned = find_pinned_generations();
     if (!known) {  // the clock is at its end: anybody may have anything
@@ -160,9 +160,9 @@ PinnedGenerations Recovery::find_pinned_generations() {
             result.add(*next);
         }
     };
-    for (const ipc::EpochRange& range : reclaimer_.found_pins()) {
+    for (const ipc::EpochRange& range : reclaimer_.clock().pins()) {
         add_kept_up_to(range.last);
-        const auto closing = reclaimer_.closing_roots().find(range.first);
+        const auto closing = reclaimer_.clock().closing_roots().find(range.first);
         if (range.first == range.last && closing) {
             try {
                 const ipc::RootRecord root = control_.file().root_at(closing->root, operation_);

@@ -87,8 +87,7 @@ std::uint64_t StoreMemory::trim(std::uint64_t min_bytes) {
 // What was needed once need not be kept. Some is, for churn needs room, and short runs are not
 // worth a system call.
 void StoreMemory::give_back_excess() {
-    const std::uint64_t needed = current_.root().live_bytes + reclaimer_.unscanned_bytes() +
-                                 reclaimer_.held_bytes() + reclaimer_.history_bytes();
+    const std::uint64_t needed = current_.root().live_bytes + reclaimer_.waiting().block_bytes();
     if (budget_.used() > needed + needed / 4 + (2 << 20)) {
         trim(64 << 10);
     }

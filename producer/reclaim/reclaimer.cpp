@@ -53,6 +53,7 @@ Reclaimer::Reclaimer(ControlRegion& control, const CurrentGeneration& current,
       counters_(counters),
       durable_(durable),
       bookmarks_(bookmarks),
+      clock_(control),
       history_(control, options),
       files_(directory.directory, budget, counters),
       slow_readers_(options.slow_readers) {
@@ -61,36 +62,14 @@ Reclaimer::Reclaimer(ControlRegion& control, const CurrentGeneration& current,
 }
 
 void Reclaimer::begin(std::uint64_t epoch) {
-    epoch_.store(epoch, std::memory_order_relaxed);
-    // Readers of this epoch may have what its producers retained.
-    oldest_in_epoch_ = ipc::load_relaxed(control_.cells().oldest);
-    STRATA_CRASH_POINT("recover.begin");
+    clock_.begin(epoch);
     history_.begin(current_.root().generation, current_.root_offset());
     STRATA_CRASH_POINT("recover.history-begun");
-    closing_roots_ = ClosingRoots(control_.closing_roots());
 }
 
 bool Reclaimer::end_epoch(unsigned questions) noexcept {
-    const std::uint64_t last = epoch();
-    if (last + 1 >= ipc::epoch_end) {
-        return false;
-    }
-    closing_roots_.add(last, current_.root_offset(), oldest_in_epoch_);
-    // Before the lock attempt in `look`. Release; partner: the second load of `epoch` in
-    // PinSet::pin_current, ordered with this by the kernel's lock on the file's lock list.
-    STRATA_CRASH_POINT("reclaim.begin");
-    ipc::store_release(control_.cells().epoch, last + 1);
-    STRATA_CRASH_POINT("reclaim.epoch-stored");
-    epoch_.store(last + 1, std::memory_order_relaxed);
-    // After the epoch: a death in between leaves an older one, which says too little but nothing
-    // wrong. Before anything is freed: nobody is directed to what is gone.
-    oldest_in_epoch_ = history_.oldest_retained(current_.root().generation);
-    ipc::store_release(control_.cells().oldest, oldest_in_epoch_);
-    STRATA_CRASH_POINT("reclaim.oldest-stored");
-    pinned_.look(control_.lock_description(), last, questions);
-    STRATA_CRASH_POINT("reclaim.pins-known");
-    closing_roots_.keep_only(pinned_.ranges());
-    return true;
+    return clock_.advance(current_.root_offset(),
+                          history_.oldest_retained(current_.root().generation), questions);
 }
 
 // The files of a scan go by the pins of its own query, which knows nothing of later epochs: so that
@@ -98,7 +77,7 @@ bool Reclaimer::end_epoch(unsigned questions) noexcept {
 void Reclaimer::part_epochs() noexcept {
     under_way_ = false;
     if (end_epoch(PinnedEpochs::few_questions)) {
-        bookmarks_.release_unread(pinned_.ranges());
+        bookmarks_.release_unread(clock_.pins());
     }
 }
 
@@ -152,7 +131,7 @@ bool Reclaimer::look(unsigned questions) {
         return false;
     }
     under_way_ = false;  // until all that may fail is done; what is left joins the next scan
-    const std::span<const ipc::EpochRange> pinned = pinned_.ranges();
+    const std::span<const ipc::EpochRange> pinned = clock_.pins();
     const std::int64_t now_ns = ipc::os::realtime_ns();
     ++reclaims_;
     last_reclaim_ns_ = now_ns;
@@ -209,7 +188,7 @@ std::size_t Reclaimer::examine(std::size_t blocks) {
 // After the blocks: a file that is free has no block left in limbo, because every pin that holds
 // one of its blocks holds the file as well.
 void Reclaimer::finish() {
-    const std::span<const ipc::EpochRange> pinned = pinned_.ranges();
+    const std::span<const ipc::EpochRange> pinned = clock_.pins();
     reclaimed_bytes_ += files_.remove_free(epoch() - 1, all_pins_);
     STRATA_CRASH_POINT("reclaim.files-freed");
     slow_readers_.find(pinned, control_.lock_description(), epoch(), limbo_, files_.files());
@@ -248,7 +227,7 @@ void Reclaimer::note_oldest_pin(std::uint64_t epoch, std::int64_t now_ns) noexce
 }
 
 void Reclaimer::name_holders(Error::Parts& parts) const {
-    if (epoch() + 1 >= ipc::epoch_end) {
+    if (clock_.at_end()) {
         parts.detail += "; the store's reclamation clock is at its end, nothing can be reclaimed";
         parts.hint = "create the store anew";
         return;

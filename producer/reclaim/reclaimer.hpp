@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gives retired blocks and files back once no reader can reach them: the reclamation clock, who
-// pins its epochs, limbo, the history of retained generations. The claims that this rests on are
-// in docs/reclamation.md.
+// Gives retired blocks and files back once no reader can reach them. It composes the clock, limbo,
+// the history of retained generations, and the pins of durable generations and bookmarks. The
+// claims that this rests on are in docs/reclamation.md.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,10 +15,9 @@
 #include "producer/durability/durable_pins.hpp"
 #include "producer/memory/memory_budget.hpp"
 #include "producer/reclaim/bookmarks.hpp"
-#include "producer/reclaim/closing_roots.hpp"
 #include "producer/reclaim/history.hpp"
 #include "producer/reclaim/limbo.hpp"
-#include "producer/reclaim/pinned_epochs.hpp"
+#include "producer/reclaim/reclamation_clock.hpp"
 #include "producer/reclaim/retired_files.hpp"
 #include "producer/reclaim/slow_readers.hpp"
 #include "producer/statistics/counters.hpp"
@@ -37,9 +34,9 @@ public:
               MemoryBudget& budget, Counters& counters, const DurablePins& durable,
               Bookmarks& bookmarks);
 
-    /// The reclamation clock. Any thread: what it reads may be older than the truth, which only
-    /// holds blocks longer.
-    std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_relaxed); }
+    const ReclamationClock& clock() const noexcept { return clock_; }
+    /// Of the clock. Any thread.
+    std::uint64_t epoch() const noexcept { return clock_.epoch(); }
 
     // Taking over a store, before anything else.
     /// Continues a former producer's clock, and restarts the history at the current root.
@@ -48,19 +45,11 @@ public:
     void skip_numbers(Generation up_to) noexcept STRATA_REQUIRES(commit_role) {
         history_.skip_numbers(up_to);
     }
-    /// Advances the clock, and asks which past epochs are pinned. False: the clock is at its end,
-    /// and nothing can be reclaimed any more.
+    /// See ReclamationClock::advance.
     bool end_epoch(unsigned questions) noexcept STRATA_REQUIRES(commit_role);
     /// The same between two commits, whatever scan is under way: what was retired before has a tag
     /// below the new epoch, and nothing born later has a birth in the old one.
     void part_epochs() noexcept STRATA_REQUIRES(commit_role);
-    /// What the last query of the readers' pins found.
-    std::span<const ipc::EpochRange> found_pins() const noexcept STRATA_REQUIRES(commit_role) {
-        return pinned_.ranges();
-    }
-    const ClosingRoots& closing_roots() const noexcept STRATA_REQUIRES(commit_role) {
-        return closing_roots_;
-    }
     Limbo& limbo() noexcept STRATA_REQUIRES(commit_role) { return limbo_; }
     RetiredFiles& retired_files() noexcept STRATA_REQUIRES(commit_role) { return files_; }
 
@@ -103,18 +92,25 @@ public:
     void name_holders(Error::Parts& parts) const STRATA_REQUIRES(commit_role);
     SlowReaders& slow_readers() noexcept { return slow_readers_; }
 
-    // For statistics.
-    std::uint64_t unscanned_bytes() const noexcept STRATA_REQUIRES(commit_role) {
-        return limbo_.unscanned_bytes();
-    }
+    /// Bytes held back for readers, as of the last scan.
     std::uint64_t held_bytes() const noexcept STRATA_REQUIRES(commit_role) {
         return limbo_.held_bytes();
     }
-    std::uint64_t history_bytes() const noexcept STRATA_REQUIRES(commit_role) {
-        return history_.bytes();
-    }
-    std::uint64_t retired_file_bytes() const noexcept STRATA_REQUIRES(commit_role) {
-        return files_.bytes();
+
+    // For statistics.
+    struct Waiting {
+        std::uint64_t unscanned_bytes;  // retired since the last scan
+        std::uint64_t held_bytes;
+        std::uint64_t history_bytes;  // of retained generations
+        std::uint64_t file_bytes;
+
+        /// All but the files.
+        std::uint64_t block_bytes() const noexcept {
+            return unscanned_bytes + held_bytes + history_bytes;
+        }
+    };
+    Waiting waiting() const noexcept STRATA_REQUIRES(commit_role) {
+        return {limbo_.unscanned_bytes(), limbo_.held_bytes(), history_.bytes(), files_.bytes()};
     }
     std::uint64_t reclaims() const noexcept STRATA_REQUIRES(commit_role) { return reclaims_; }
     /// Publishes the oldest epoch that is over and pinned; 0: there is none.
@@ -139,10 +135,7 @@ private:
     Counters& counters_;
     const DurablePins& durable_;
     Bookmarks& bookmarks_;
-    std::atomic<std::uint64_t> epoch_{0};
-    PinnedEpochs pinned_ STRATA_GUARDED_BY(commit_role);
-    Generation oldest_in_epoch_ STRATA_GUARDED_BY(commit_role) = 0;  // that its readers can have
-    ClosingRoots closing_roots_ STRATA_GUARDED_BY(commit_role);
+    ReclamationClock clock_;
     Limbo limbo_ STRATA_GUARDED_BY(commit_role);
     std::vector<Retired> freed_ STRATA_GUARDED_BY(commit_role);  // one portion
     bool under_way_ STRATA_GUARDED_BY(commit_role) = false;      // the scan of the last query

@@ -52,9 +52,10 @@ void StatisticsWriter::write_counters(std::int64_t now_ns) noexcept {
     store_relaxed(words.live_bytes, root.live_bytes);
     store_relaxed(words.layers, root.layers);
     // What a former producer left may have holes in it, which take no memory.
-    const std::uint64_t held = std::min(reclaimer_.held_bytes(), budget_.used());
+    const Reclaimer::Waiting waiting = reclaimer_.waiting();
+    const std::uint64_t held = std::min(waiting.held_bytes, budget_.used());
     store_relaxed(words.limbo_unscanned_bytes,
-                  std::min(reclaimer_.unscanned_bytes(), budget_.used() - held));
+                  std::min(waiting.unscanned_bytes, budget_.used() - held));
     store_relaxed(words.limbo_held_bytes, held);
     store_relaxed(words.commits, counters_.commits.get());
     store_relaxed(words.allocations, counters_.allocations.get());
@@ -68,8 +69,9 @@ void StatisticsWriter::write_all(std::int64_t now_ns) {
     store_relaxed(words.started_at_ns, static_cast<std::uint64_t>(started_at_ns_));
     store_relaxed(words.memory_limit, budget_.limit());
     store_relaxed(words.warning_bytes, warning_bytes());
-    store_relaxed(words.history_bytes, reclaimer_.history_bytes());
-    store_relaxed(words.retired_file_bytes, reclaimer_.retired_file_bytes());
+    const Reclaimer::Waiting waiting = reclaimer_.waiting();
+    store_relaxed(words.history_bytes, waiting.history_bytes);
+    store_relaxed(words.retired_file_bytes, waiting.file_bytes);
     store_relaxed(words.reclaims, reclaimer_.reclaims());
     store_relaxed(words.relocations, counters_.relocations.get());
     store_relaxed(words.dimensions, current_.root().dimensions);
