@@ -69,14 +69,17 @@ void Session::settle(std::uint64_t number) noexcept {
 void Session::prepare_fork() noexcept {
     views_.prepare_fork();
     notifier_.prepare_fork();
+    names_.prepare_fork();
 }
 
 void Session::parent_after_fork() noexcept {
+    names_.after_fork();
     notifier_.parent_after_fork();
     views_.parent_after_fork();
 }
 
 void Session::child_after_fork() noexcept {
+    names_.after_fork();
     notifier_.child_after_fork();
     views_.child_after_fork();
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "consumer/attachment.hpp"
+#include "consumer/dimension_names.hpp"
 #include "consumer/notifier.hpp"
 #include "consumer/view.hpp"
 #include "consumer/view_pool.hpp"
@@ -29,6 +30,7 @@ public:
     const ipc::ControlFile& control() const noexcept { return attachment_.control; }
     ViewPool& views() noexcept { return views_; }
     Notifier& notifier() noexcept { return notifier_; }
+    DimensionNames& names() noexcept { return names_; }
 
     /// What is known of a dimension in a view, mapping its file if need be; null if the generation
     /// has none. Throws Error, std::bad_alloc.
@@ -54,6 +56,7 @@ private:
     const Attachment attachment_;
     ViewPool views_;
     Notifier notifier_;
+    DimensionNames names_;
 };
 
 }  // namespace strata::consumer_impl

@@ -193,12 +193,12 @@ bool Snapshot::has_dimension(Dimension dimension) const {
 }
 
 std::optional<Dimension> Snapshot::find_dimension(std::string_view name) const {
-    for (const DimensionInfo& info : dimensions()) {
-        if (info.name == name) {
-            return info.dimension;
-        }
+    const View* const view = Access::view_of(*this);
+    if (view == nullptr) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    Session& session = *view->session;
+    return session.names().find(*view, session.control(), name);
 }
 
 std::vector<DimensionInfo> Snapshot::dimensions() const {

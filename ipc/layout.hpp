@@ -205,7 +205,8 @@ struct RootRecord {
     std::uint64_t committed_bytes;    // all files
     std::uint64_t control_bytes;      // committed size of control.mmap
     std::int64_t published_at_ns;     // CLOCK_REALTIME
-    std::uint64_t layout_generation;  // last one that added, removed or relocated a dimension
+    std::uint64_t layout_generation;  // last that added, removed, renamed or relocated a
+                                      // dimension
     std::uint64_t oldest_retained;    // generations from here on can be asked for
     std::uint64_t next_serial;        // region files get ever new numbers
     std::uint64_t epoch;              // epoch in which it was published

@@ -322,12 +322,7 @@ std::uint64_t OpenStore::trim() {
 
 std::optional<Dimension> OpenStore::find_dimension(std::string_view name) const {
     const CommitLock lock(commit_mutex_);
-    for (const auto& [number, dimension] : current_.dimensions()) {
-        if (dimension.state.name == name) {
-            return number;
-        }
-    }
-    return std::nullopt;
+    return current_.find(name);
 }
 
 bool OpenStore::has_dimension(Dimension dimension) const {

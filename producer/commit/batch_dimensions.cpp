@@ -103,6 +103,7 @@ void BatchDimensions::clear() noexcept {
     }
     all_.clear();
     positions_.clear();
+    names_.clear();
     last_touched_ = 0;
 }
 

@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -49,6 +52,22 @@ public:
     /// relocated meanwhile.
     Region& region_of(BatchDimension& dimension, const DimensionOptions& options = {});
 
+    /// A name that the batch gives to a dimension, or gives it if it is new.
+    void note_name(std::string_view name, Dimension number) { names_.emplace(name, number); }
+    /// The first dimension with which it was noted and that has it, as has_name(dimension) says;
+    /// null: there is none.
+    template <class HasName>
+    const BatchDimension* find_named(std::string_view name, HasName has_name) {
+        const auto [first, last] = names_.equal_range(name);
+        for (auto it = first; it != last; ++it) {
+            const BatchDimension* const dimension = find(it->second);
+            if (dimension != nullptr && has_name(*dimension)) {
+                return dimension;
+            }
+        }
+        return nullptr;
+    }
+
     /// In the order of their first use until they are sorted.
     std::vector<BatchDimension>& all() noexcept { return all_; }
     /// Ascending by number.
@@ -71,8 +90,9 @@ private:
 
     Placement& placement_;
     std::vector<BatchDimension> all_;
-    std::size_t last_touched_ = 0;                          // in all_
-    std::unordered_map<Dimension, std::size_t> positions_;  // in all_, if there are many
+    std::size_t last_touched_ = 0;                              // in all_
+    std::unordered_map<Dimension, std::size_t> positions_;      // in all_, if there are many
+    std::multimap<std::string, Dimension, std::less<>> names_;  // also those replaced since
     std::vector<Remembered> remembered_;
 };
 

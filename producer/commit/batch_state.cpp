@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <string>
+#include <utility>
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
@@ -143,6 +145,14 @@ void BatchState::add_dimension(Dimension number, const DimensionOptions& options
                   "the name has " + std::to_string(name.size()) + " bytes, at most " +
                       std::to_string(max_dimension_name_bytes) + " are possible");
     }
+    // What needs memory comes first; a name that is noted and then refused is of no account.
+    std::string own_name(name);
+    std::string own_name_if_new(name_if_new);
+    for (const std::string_view given : {name, name_if_new}) {
+        if (!given.empty()) {
+            dimensions_.note_name(given, number);
+        }
+    }
     BatchDimension& target = dimensions_.touch(number);
     const bool first_use = !target.home.region;
     const std::uint64_t max_bytes = dimensions_.region_of(target, options).max_bytes();
@@ -156,8 +166,8 @@ void BatchState::add_dimension(Dimension number, const DimensionOptions& options
                   "remove it first, or leave its size as it is");
     }
     target.add = true;
-    target.name = name;
-    target.name_if_new = name_if_new;
+    target.name = std::move(own_name);
+    target.name_if_new = std::move(own_name_if_new);
     ++dimension_changes_;
 }
 
@@ -166,12 +176,13 @@ Dimension BatchState::add_dimension(std::string_view name, const DimensionOption
         ipc::fail(Errc::invalid_argument, "add dimension", store_.name(), "its name is empty",
                   "give it a name, or a number");
     }
-    for (const BatchDimension& dimension : dimensions_.all()) {
-        if (dimension.add &&
-            (dimension.name == name || (dimension.name.empty() && dimension.name_if_new == name &&
-                                        !store_.has_dimension(dimension.number)))) {
-            return dimension.number;
-        }
+    const auto has_name = [&](const BatchDimension& dimension) {
+        return dimension.add && (dimension.name == name ||
+                                 (dimension.name.empty() && dimension.name_if_new == name &&
+                                  !store_.has_dimension(dimension.number)));
+    };
+    if (const BatchDimension* const added = dimensions_.find_named(name, has_name)) {
+        return added->number;
     }
     const auto renamed_or_removed = [&](Dimension number) {
         const BatchDimension* const touched = dimensions_.find(number);

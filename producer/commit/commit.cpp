@@ -47,7 +47,6 @@ std::string Commit::operation() const {
 }
 
 void Commit::prepare_publishing() {
-    std::size_t arriving = 0;
     for (const Changed& changed : changes_) {
         if (!changed.moves()) {
             continue;
@@ -67,13 +66,13 @@ void Commit::prepare_publishing() {
                                      CurrentGeneration::UsedRegion{changed.home.region, 0});
             if (changed.old == nullptr) {
                 new_dimensions_[changed.dimension];
-                ++arriving;
+                new_names_.push_back(DimensionNames::entry(changed.state.name, changed.dimension));
             }
         }
         parts_.homes.prepare(changed.dimension);
     }
-    if (arriving > 0) {
-        parts_.current.reserve(arriving);
+    if (!new_names_.empty()) {
+        parts_.current.reserve(new_names_.size());
     }
     for (const auto& [serial, used] : new_regions_) {
         entered_regions_.push_back(used.region.get());
@@ -109,6 +108,9 @@ void Commit::publish() noexcept {
 
     parts_.current.set_root(root_, root_offset_);
     count_blocks();
+    for (auto& name : new_names_) {
+        parts_.current.insert(std::move(name));
+    }
     for (Changed& changed : changes_) {
         if (changed.region != nullptr) {
             changed.region->changed_in = generation_;
@@ -116,7 +118,7 @@ void Commit::publish() noexcept {
         if (changed.moves()) {
             move_dimension(changed);
         } else {
-            changed.old->state = std::move(changed.state);
+            parts_.current.change(changed.dimension, *changed.old, std::move(changed.state));
         }
     }
     parts_.reclaimer.retire(generation_, trail_.retired, std::move(retired_files_));
@@ -142,12 +144,15 @@ void Commit::move_dimension(Changed& changed) noexcept {
     }
     PublishedDimension* dimension = changed.old;
     if (dimension == nullptr) {
-        current.insert(new_dimensions_.extract(changed.dimension));
+        auto node = new_dimensions_.extract(changed.dimension);
+        node.mapped().state = std::move(changed.state);
+        current.insert(std::move(node));
         dimension = current.find(changed.dimension);
+    } else {
+        current.change(changed.dimension, *dimension, std::move(changed.state));
     }
     dimension->region = changed.home.region;
     dimension->lineage = changed.home.lineage;
-    dimension->state = std::move(changed.state);
     parts_.homes.set(changed.dimension, dimension->region, dimension->lineage);
 }
 

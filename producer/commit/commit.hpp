@@ -119,6 +119,7 @@ private:
     Region* layers_region_ = nullptr;
     // Nodes for what is new, made ahead.
     CurrentGeneration::Dimensions new_dimensions_;
+    std::vector<DimensionNames::Entries::node_type> new_names_;
     CurrentGeneration::Regions new_regions_;
     std::vector<Region*> entered_regions_;
     std::vector<RetiredFile> retired_files_;

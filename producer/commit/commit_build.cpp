@@ -132,6 +132,7 @@ void Commit::apply_dimension(const BatchDimension& wish, std::span<const BatchOp
     const bool renamed = wish.add && !wish.name.empty() && wish.name != changed.state.name;
     if (renamed) {
         changed.state.name = wish.name;
+        layout_changed_ = true;
     } else if (changed.state.name.empty()) {
         changed.state.name =
             !wish.name_if_new.empty() ? wish.name_if_new : "D" + std::to_string(wish.number);

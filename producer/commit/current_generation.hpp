@@ -9,14 +9,18 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
 #include "ipc/index/view.hpp"
 #include "ipc/layout.hpp"
+#include "producer/commit/dimension_names.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/memory/region.hpp"
+#include "producer/reserve.hpp"
 #include "strata/types.hpp"
 
 namespace strata::producer_impl {
@@ -82,6 +86,13 @@ public:
         return found != dimensions_.end() ? &found->second : nullptr;
     }
 
+    /// The lowest number of that name.
+    std::optional<Dimension> find(std::string_view name) const STRATA_REQUIRES(commit_role) {
+        return names_.find(name, [&](Dimension number) STRATA_REQUIRES(commit_role) {
+            return dimensions_.find(number)->second.state.name == name;
+        });
+    }
+
     struct UsedRegion {
         std::shared_ptr<Region> region;
         std::size_t dimensions = 0;  // that lie in it
@@ -91,8 +102,10 @@ public:
     const Regions& regions() const noexcept STRATA_REQUIRES(commit_role) { return regions_; }
 
     // Taking over a store.
+    /// Within the room that was reserved. Throws std::bad_alloc.
     void add(Dimension number, PublishedDimension&& dimension) STRATA_REQUIRES(commit_role) {
         enter_region(dimension.region->serial);
+        names_.insert(DimensionNames::entry(dimension.state.name, number));
         dimensions_.emplace(number, std::move(dimension));
     }
     void add_region(std::shared_ptr<Region> region) STRATA_REQUIRES(commit_role) {
@@ -103,20 +116,28 @@ public:
     // Commits. Nodes are made ahead, so that what publishes them cannot fail.
     /// Makes room for `count` more dimensions.
     void reserve(std::size_t count) STRATA_REQUIRES(commit_role) {
-        const std::size_t needed = dimensions_.size() + count;
-        const auto room = static_cast<std::size_t>(static_cast<float>(dimensions_.bucket_count()) *
-                                                   dimensions_.max_load_factor());
-        // The one bucket that an empty table begins with is replaced at the first insertion.
-        if (needed > room || dimensions_.bucket_count() == 1) {
-            dimensions_.reserve(2 * needed);
-        }
+        reserve_buckets(dimensions_, count);
+        names_.reserve(count);
     }
-    /// Within the room that was reserved.
+    // Both within the room that was reserved: a dimension, and the entry for its name.
     void insert(Dimensions::node_type&& dimension) noexcept STRATA_REQUIRES(commit_role) {
         dimensions_.insert(std::move(dimension));
     }
+    void insert(DimensionNames::Entries::node_type&& name) noexcept STRATA_REQUIRES(commit_role) {
+        names_.insert(std::move(name));
+    }
     void erase(Dimension dimension) noexcept STRATA_REQUIRES(commit_role) {
-        dimensions_.erase(dimension);
+        const auto found = dimensions_.find(dimension);
+        names_.erase(found->second.state.name, dimension);
+        dimensions_.erase(found);
+    }
+    /// What the generation to come says of a dimension that is there.
+    void change(Dimension number, PublishedDimension& dimension, DimensionState&& state) noexcept
+        STRATA_REQUIRES(commit_role) {
+        if (dimension.state.name != state.name) {
+            names_.rename(dimension.state.name, state.name, number);
+        }
+        dimension.state = std::move(state);
     }
     /// No effect if it is there already.
     void insert(Regions::node_type&& region) noexcept STRATA_REQUIRES(commit_role) {
@@ -140,6 +161,7 @@ private:
     std::uint64_t offset_ STRATA_GUARDED_BY(commit_role) = 0;
     Generation skipped_up_to_ STRATA_GUARDED_BY(commit_role) = 0;
     Dimensions dimensions_ STRATA_GUARDED_BY(commit_role);
+    DimensionNames names_ STRATA_GUARDED_BY(commit_role);
     Regions regions_ STRATA_GUARDED_BY(commit_role);
 };
 
