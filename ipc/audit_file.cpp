@@ -122,7 +122,7 @@ os::Result<bool> AuditFile::is_full(std::size_t more_bytes) const {
             status.error};
 }
 
-// To the file that has the name, and has room, or to a new one. Whether we have its lock.
+// Makes sure that the open file bears the name and has room, or opens a new one. True: locked.
 os::Result<bool> AuditFile::take_turn(std::size_t bytes) {
     constexpr int most_rounds = 16;
     for (int round = 0; round < most_rounds; ++round) {
@@ -151,7 +151,7 @@ os::Result<bool> AuditFile::take_turn(std::size_t bytes) {
     return {false};
 }
 
-// With the lock, if there are locks; it goes.
+// With the lock, if there are locks; releases it.
 int AuditFile::rotate() {
     int error = 0;
     if (kept_files_ == 0) {

@@ -46,7 +46,7 @@ private:
     FileDescriptor reader_;    // of the same file, if this user may read it
     std::uint64_t known_ = 0;  // bytes that end with a whole line
     bool torn_ = false;        // the last line may have no end
-    bool patient_ = true;      // who had the lock gave it up again
+    bool patient_ = true;      // the lock's last holder released it in time
     std::uint64_t rotations_ = 0;
 };
 

@@ -155,7 +155,7 @@ void AuditLog::State::drop(std::uint64_t entries, int error) noexcept {
     handled_more.notify_all();
 }
 
-// What was dropped before stands before what was not.
+// The note of dropped entries comes before the entries that followed them.
 void AuditLog::State::append(const std::string& lines, std::uint64_t entries) noexcept {
     std::uint64_t known = 0;
     {

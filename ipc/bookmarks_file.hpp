@@ -22,10 +22,10 @@ inline std::string_view name_of(const BookmarkRecord& record) noexcept {
 /// Throws invalid_name.
 void check_bookmark_name(std::string_view name, std::string_view operation, std::string_view path);
 
-/// Those that stand, by name, for users.
+/// The bookmarks that exist, by name, for users.
 std::vector<Bookmark> standing_bookmarks(const std::vector<BookmarkRecord>& records);
 
-/// All that the file holds, found sound except what only the control file can tell (where the
+/// All records of the file, validated except for what only the control file can tell (where the
 /// roots lie). None if there is no file, or if it was written before the machine stopped. Throws
 /// corrupt, not_a_store, not_trusted, permission_denied, system.
 std::vector<BookmarkRecord> read_bookmarks(const StoreDirectory& store,
@@ -33,13 +33,13 @@ std::vector<BookmarkRecord> read_bookmarks(const StoreDirectory& store,
                                            std::string_view operation);
 
 /// Writes the records, checksums included, for those who may open `like`; without any the file
-/// goes. At most `most_bookmarks`. Throws no_space, permission_denied, system: the file is as it
-/// was.
+/// is removed. At most `most_bookmarks`. Throws no_space, permission_denied, system: the file is as
+/// it was.
 void write_bookmarks(const StoreDirectory& store, const ControlIdentity& identity,
                      const os::FileStatus& like, const std::vector<BookmarkRecord>& records,
                      std::string_view operation);
 
-/// Takes the file away, and what a writer that died has left. Throws permission_denied, system.
+/// Removes the file, and what a writer that died has left. Throws permission_denied, system.
 void remove_bookmarks(const StoreDirectory& store, std::string_view operation);
 
 }  // namespace strata::ipc

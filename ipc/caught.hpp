@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was thrown inside becomes a Result: the functions that take std::nothrow are made of those
-// that throw.
+// Turns exceptions into Results: the overloads that take std::nothrow are built on those that
+// throw.
 #pragma once
 
 #include <string_view>

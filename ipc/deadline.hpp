@@ -7,7 +7,7 @@
 
 namespace strata::ipc {
 
-/// So long from now on, or the end of time if that comes before; now, if `wait` is negative.
+/// `wait` from now, or the last time that the clock has if that is sooner; now if it is negative.
 template <class Rep, class Period>
 std::chrono::steady_clock::time_point deadline_after(
     const std::chrono::duration<Rep, Period>& wait) noexcept {

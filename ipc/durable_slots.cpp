@@ -114,7 +114,7 @@ DurableSlots DurableSlots::open(const StoreDirectory& store, std::string_view op
     if (!slots.file_) {
         return slots;
     }
-    // Its data was flushed before a slot was written; so what can be read is worth to be durable.
+    // A slot is written after its data was flushed, so a slot that can be read may be made durable.
     const int error = os::sync_file(slots.file_.get());
     const auto read = read_slots(slots.file_, nullptr);
     if (error != 0 || !read) {
@@ -135,7 +135,7 @@ DurableSlots DurableSlots::open_and_repair(const StoreDirectory& store,
     const auto control = os::open_write(store.directory.get(), control_file_name);
     ControlIdentity found{};
     if (!control || os::read_at(control.value.get(), &found, sizeof(found), 0) != 0) {
-        return slots;  // who opens it next says what is wrong
+        return slots;  // the next opener reports what is wrong
     }
     // Where it can still be told whose file it is, nothing is repaired: another store's, or a
     // format that is not ours.

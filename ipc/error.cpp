@@ -46,7 +46,7 @@ public:
             case Errc::wrong_process: return std::errc::operation_not_permitted;
             case Errc::would_deadlock: return std::errc::resource_deadlock_would_occur;
             case Errc::durability_lost: return std::errc::io_error;
-            default: return {value, *this};  // only strata knows the like of it
+            default: return {value, *this};  // no std::errc means the same
         }
     }
 };

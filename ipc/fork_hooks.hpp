@@ -11,8 +11,8 @@
 
 namespace strata::ipc {
 
-/// Registers itself for the time of its life. The three calls run in the forking thread, around
-/// fork(2); in the child only async-signal-safe things may be done. No other hook is called, added
+/// Registered for its lifetime. The three calls run in the forking thread, around fork(2); in the
+/// child they may only do what is async-signal-safe. No other hook is called, added
 /// or removed between prepare and parent/child.
 class ForkHook {
 public:

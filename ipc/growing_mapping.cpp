@@ -16,7 +16,7 @@ Mapping map_with_room(const FileDescriptor& file, std::uint64_t least, std::uint
     try {
         return {file, most, Access::read_only, operation, path};
     } catch (const Error&) {
-        return {file, least, Access::read_only, operation, path};  // room to grow is not necessary
+        return {file, least, Access::read_only, operation, path};  // room to grow is a luxury
     }
 }
 

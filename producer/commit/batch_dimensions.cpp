@@ -20,11 +20,12 @@ BatchDimension* BatchDimensions::find_among_all(Dimension number) noexcept {
 }
 
 BatchDimension& BatchDimensions::touch(Dimension number) {
-    constexpr std::size_t searched = 8;  // more are found by a table
+    constexpr std::size_t searched = 8;  // linearly; more are found by a table
     BatchDimension* known = find(number);
     if (known == nullptr) {
         if (all_.size() >= searched && positions_.empty()) {
-            std::unordered_map<Dimension, std::size_t> all;  // a part of it would be a wrong answer
+            std::unordered_map<Dimension, std::size_t>
+                all;  // swapped in whole: half a table would give wrong answers
             for (std::size_t i = 0; i < all_.size(); ++i) {
                 all[all_[i].number] = i;
             }
@@ -98,7 +99,7 @@ void BatchDimensions::clear() noexcept {
                 }
             }
         } catch (const std::bad_alloc&) {
-            remembered_.clear();  // they are looked for, then
+            remembered_.clear();  // the next use looks them up
         }
     }
     all_.clear();

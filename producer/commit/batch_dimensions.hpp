@@ -27,7 +27,7 @@ struct BatchDimension {
     std::uint64_t homes_version = 0;                // when `home` was found
     std::vector<std::shared_ptr<Region>> former{};  // that it was relocated from meanwhile
     bool remove = false;  // removed before anything else in this batch happens to it
-    bool clear = false;   // of the layers that it has then, none stays but by this batch
+    bool clear = false;   // layers that this batch does not put are erased
     bool add = false;
     std::string name{};         // new name; empty: unchanged
     std::string name_if_new{};  // of a dimension that is added without a name
@@ -48,8 +48,8 @@ public:
     /// The same, added if need be. The next call may move it.
     BatchDimension& touch(Dimension number);
     void append(BatchDimension dimension) { all_.push_back(std::move(dimension)); }
-    /// Where the puts of a dimension go, which may be elsewhere than the last time if it was
-    /// relocated meanwhile.
+    /// Where the puts of a dimension go: another region than the last time if it was relocated
+    /// meanwhile.
     Region& region_of(BatchDimension& dimension, const DimensionOptions& options = {});
 
     /// A name that the batch gives to a dimension, or gives it if it is new.

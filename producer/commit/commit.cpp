@@ -23,7 +23,8 @@ Commit::Commit(CommitParts& parts, CommitScratch& scratch, BatchState& batch)
     set_birth(parts.reclaimer.epoch());
     for (const BatchOp& op : batch.ops()) {
         if (op.header != 0) {
-            set_reserve(Reserve::keep_half);  // only what frees memory may use the last of it
+            set_reserve(Reserve::keep_half);  // the rest of the reserve is for commits that only
+                                              // free memory
             break;
         }
     }
@@ -124,7 +125,7 @@ void Commit::publish() noexcept {
     parts_.reclaimer.retire(generation_, trail_.retired, std::move(retired_files_));
 }
 
-// A dimension comes, goes, or lies in another region from now on.
+// Publishes that a dimension was added, removed or relocated.
 void Commit::move_dimension(Changed& changed) noexcept {
     CurrentGeneration& current = parts_.current;
     if (changed.region != nullptr) {

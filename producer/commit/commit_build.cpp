@@ -160,8 +160,8 @@ void Commit::check_lineage(const BatchDimension& wish, const PublishedDimension*
     }
 }
 
-// A region of the dimension's own goes as a file. In a shared one its blocks go one by one; so do
-// those that were relocated, so that what no reader holds is given back at once.
+// A region of the dimension's own is retired as a file. In a shared one each block is retired; so
+// are blocks that were relocated, so that those that no reader holds are freed at once.
 void Commit::retire_old(const Changed& changed) {
     if (changed.old_region->owner && !batch_.relocates()) {
         return;
@@ -199,7 +199,7 @@ void Commit::check_names(Region& region, IndexRoot index, std::span<const BatchO
     }
 }
 
-// Of what the dimension has, all but what is put anyway: in order among the changes.
+// Erases every layer of the dimension that the batch does not put, keeping the changes sorted.
 void Commit::erase_others(const Changed& changed) {
     const auto puts = static_cast<std::ptrdiff_t>(index_changes_.size());
     const ipc::IndexView index = changed.old->index();
@@ -232,7 +232,7 @@ void Commit::apply_layers(Changed& changed, const BatchDimension& wish,
         std::uint64_t entry = 0;
         if (op.header != 0) {
             std::byte* const block = region.at(op.header);
-            if (!batch_.relocates()) {  // a layer that only moves stays what it is
+            if (!batch_.relocates()) {  // relocating a layer does not change it
                 ipc::LayerDraft::stamp(block, generation_);
                 STRATA_CRASH_POINT("commit.layer-stamped");
             }

@@ -48,16 +48,17 @@ Generation Committer::commit(BatchState& batch) {
     batch.forget();
     try {
         parts_.memory.reclaim_portion(now_ns, portion(now_ns));
-    } catch (const std::bad_alloc&) {  // what is published must not look refused: later, then
+    } catch (const std::bad_alloc&) {  // what is published must not look refused: the next commit
+                                       // reclaims
     }
     STRATA_CRASH_POINT("commit.reclaimed");
     statistics_.write(now_ns);
     return current();
 }
 
-// Blocks to examine after a commit: more than it has retired, so that what a query finds is done
-// with before the next one; and one for each microsecond that the producer did something else, so
-// that one who commits now and then does not keep what a reader has released.
+// Blocks to examine after a commit: more than it has retired, so that a scan ends before the next
+// query; and one for each microsecond since the last commit, so that a producer that commits rarely
+// soon frees what a reader has released.
 std::size_t Committer::portion(std::int64_t now_ns) noexcept {
     constexpr std::int64_t ns_per_block = 1000;
     constexpr std::int64_t most_for_idleness = 512;  // some 20 us
@@ -67,7 +68,7 @@ std::size_t Committer::portion(std::int64_t now_ns) noexcept {
                std::clamp<std::int64_t>(idle_ns / ns_per_block, 0, most_for_idleness));
 }
 
-// Now and then: what is published in files that have no name is lost on every new consumer.
+// Now and then, for new consumers never see what is published in files that have lost their name.
 void Committer::check_name(std::int64_t now_ns) {
     constexpr std::int64_t period_ns = 100'000'000;
     if (now_ns >= last_name_check_ns_ && now_ns - last_name_check_ns_ < period_ns) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The newest generation of a store, as its producer keeps it: the root, and what each dimension's
-// record says. Changed by commits and by taking a store over, by nobody else.
+// record says. Only commits and recovery change it.
 #pragma once
 
 #include <algorithm>
@@ -67,11 +67,12 @@ public:
         number_.store(root.generation, std::memory_order_release);
     }
 
-    /// Of the generation to come.
+    /// Of the next generation.
     Generation next_number() const noexcept STRATA_REQUIRES(commit_role) {
         return std::max(root_.generation, skipped_up_to_) + 1;
     }
-    /// Numbers that were perhaps given to what a power failure took away: never again.
+    /// Never gives out numbers up to this one again: generations that a power failure took away may
+    /// have had them.
     void skip_numbers(Generation up_to) noexcept STRATA_REQUIRES(commit_role) {
         skipped_up_to_ = up_to;
     }
@@ -131,7 +132,7 @@ public:
         names_.erase(found->second.state.name, dimension);
         dimensions_.erase(found);
     }
-    /// What the generation to come says of a dimension that is there.
+    /// Replaces the state of a dimension that is there.
     void change(Dimension number, PublishedDimension& dimension, DimensionState&& state) noexcept
         STRATA_REQUIRES(commit_role) {
         if (dimension.state.name != state.name) {

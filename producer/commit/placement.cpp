@@ -75,7 +75,7 @@ std::uint64_t Placement::allocate(Dimension dimension, Region& region, std::uint
         const OpenStore::Notices notices(store_);
         const CommitLock lock(commit_mutex_);
         if (homes_.version() != homes_version) {
-            return 0;  // another thread's doing
+            return 0;  // another thread relocated it
         }
         if (attempt >= 2 || !memory_.make_room(result.needed)) {
             const bool full = result.refusal == Region::Refusal::region_full;

@@ -40,7 +40,7 @@ private:
     std::atomic<std::uint64_t> used_{0};
 };
 
-/// What one version of a layer has of the heap.
+/// The share of the heap that one version of a layer takes.
 class HeapCharge {
 public:
     explicit HeapCharge(std::shared_ptr<ProtoHeap> heap) noexcept : heap_(std::move(heap)) {}

@@ -17,7 +17,7 @@ std::shared_ptr<ProtoState> ProtoRegistry::find_or_add(const std::shared_ptr<Ope
         found->second->list_as(std::move(chosen));
         return found->second;
     }
-    // Made before it has its place: a place without one would stay if there is no memory.
+    // Made before its entry in the map: running out of memory must not leave an empty entry behind.
     auto made = std::make_shared<ProtoState>(store, heap_, dimension, std::move(chosen));
     states_.emplace(dimension, made);
     return made;

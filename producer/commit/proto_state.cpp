@@ -176,7 +176,7 @@ void ProtoState::remove_published(const Layers& published, bool whole) {
             layers_.erase(found);
         }
     }
-    if (whole && layers_.empty()) {  // else somebody went on growing it meanwhile
+    if (whole && layers_.empty()) {  // else another thread has added to it meanwhile
         listed_ = false;
     }
 }

@@ -19,9 +19,8 @@ public:
     Waiters& operator=(const Waiters&) = delete;
     ~Waiters() { stop(); }
 
-    /// What it is about: `control` is a description of control.mmap that is not among those
-    /// waiting; it and the word outlive this object or `stop`. Without it `wake` wakes everybody by
-    /// itself.
+    /// `control` is a description of control.mmap that holds no waiter's lock; it and the word
+    /// outlive this object or `stop`. Until this is called `wake` wakes everybody itself.
     void prepare(const ipc::FileDescriptor& control, const std::uint64_t& generation) noexcept;
     /// Starts the thread that finds out who sleeps, and that wakes many; `wake` does it when it is
     /// worth it. If the system refuses what finding out takes (an inotify instance, membarrier),
