@@ -247,7 +247,7 @@ void BatchState::begin_relocation(Dimension dimension, const PublishedDimension&
                         .home = {to, from.lineage},
                         .remove = true,
                         .add = true,
-                        .name = from.state.name});
+                        .name = from.name});
     ++dimension_changes_;
 }
 

@@ -67,7 +67,7 @@ void Commit::prepare_publishing() {
                                      CurrentGeneration::UsedRegion{changed.home.region, 0});
             if (changed.old == nullptr) {
                 new_dimensions_[changed.dimension];
-                new_names_.push_back(DimensionNames::entry(changed.state.name, changed.dimension));
+                new_names_.push_back(DimensionNames::entry(changed.name, changed.dimension));
             }
         }
         parts_.homes.prepare(changed.dimension);
@@ -119,7 +119,10 @@ void Commit::publish() noexcept {
         if (changed.moves()) {
             move_dimension(changed);
         } else {
-            parts_.current.change(changed.dimension, *changed.old, std::move(changed.state));
+            if (!changed.name.empty()) {
+                parts_.current.rename(changed.dimension, *changed.old, std::move(changed.name));
+            }
+            changed.old->state = changed.state;
         }
     }
     parts_.reclaimer.retire(generation_, trail_.retired, std::move(retired_files_));
@@ -146,14 +149,15 @@ void Commit::move_dimension(Changed& changed) noexcept {
     PublishedDimension* dimension = changed.old;
     if (dimension == nullptr) {
         auto node = new_dimensions_.extract(changed.dimension);
-        node.mapped().state = std::move(changed.state);
+        node.mapped().name = std::move(changed.name);
         current.insert(std::move(node));
         dimension = current.find(changed.dimension);
     } else {
-        current.change(changed.dimension, *dimension, std::move(changed.state));
+        current.rename(changed.dimension, *dimension, std::move(changed.name));
     }
     dimension->region = changed.home.region;
     dimension->lineage = changed.home.lineage;
+    dimension->state = changed.state;
     parts_.homes.set(changed.dimension, dimension->region, dimension->lineage);
 }
 

@@ -78,6 +78,7 @@ private:
         Region* old_region = nullptr;
         Region* region = nullptr;  // null: removed
         Home home{};               // of `region`, if it is not `old_region`
+        std::string name{};        // to be; empty: as it was
         DimensionState state{};    // to be
         std::uint64_t committed_bytes = 0;
 

@@ -129,14 +129,15 @@ void Commit::apply_dimension(const BatchDimension& wish, std::span<const BatchOp
     if (!changed.moves()) {
         changed.state = old->state;
     }
-    const bool renamed = wish.add && !wish.name.empty() && wish.name != changed.state.name;
+    const std::string_view known = changed.moves() ? std::string_view() : old->name;
+    const bool renamed = wish.add && !wish.name.empty() && wish.name != known;
     if (renamed) {
-        changed.state.name = wish.name;
-        layout_changed_ = true;
-    } else if (changed.state.name.empty()) {
-        changed.state.name =
+        changed.name = wish.name;
+    } else if (known.empty()) {
+        changed.name =
             !wish.name_if_new.empty() ? wish.name_if_new : "D" + std::to_string(wish.number);
     }
+    layout_changed_ = layout_changed_ || !changed.name.empty();
     apply_layers(changed, wish, ops);
     if (!changed.moves() && !renamed && changed.state.index == old->state.index) {
         changes_.pop_back();  // erased what was not there
@@ -269,18 +270,19 @@ void Commit::apply_layers(Changed& changed, const BatchDimension& wish,
 void Commit::write_record(Changed& changed) {
     Region& control = parts_.control.region();
     const std::uint64_t offset = allocate(control, sizeof(DimensionRecord));
+    const std::string_view name = changed.name.empty() ? changed.old->name : changed.name;
     DimensionRecord record{};
     record.dimension = changed.dimension;
     record.serial = changed.region->serial;
     record.index = changed.state.index;
     record.index_levels = static_cast<std::uint16_t>(changed.state.levels);
-    record.name_bytes = static_cast<std::uint16_t>(changed.state.name.size());
+    record.name_bytes = static_cast<std::uint16_t>(name.size());
     record.committed_pages = static_cast<std::uint32_t>(changed.committed_bytes / ipc::page_bytes);
     record.layers = changed.state.layers;
     record.live_bytes = changed.state.live_bytes;
     record.digest = changed.state.digest;
     record.generation = generation_;
-    std::memcpy(record.name, changed.state.name.data(), changed.state.name.size());
+    name.copy(record.name, name.size());
     record.checksum = ipc::record_checksum(record);
     std::memcpy(control.at(offset), &record, sizeof(record));
     STRATA_CRASH_POINT("commit.record-written");

@@ -25,7 +25,7 @@
 
 namespace strata::producer_impl {
 
-/// A dimension as its record says.
+/// What changes with each commit to a dimension, as its record says.
 struct DimensionState {
     std::uint64_t index = 0;  // entry word
     std::uint32_t levels = 0;
@@ -35,12 +35,12 @@ struct DimensionState {
     std::uint64_t record_offset = 0;  // of the DimensionRecord in the control file
     std::uint64_t record_checksum = 0;
     Generation generation = 0;  // that changed it last
-    std::string name;
 };
 
 struct PublishedDimension {
     std::shared_ptr<Region> region;  // its layers and its index lie in
     std::uint64_t lineage = 0;       // see DimensionHomes
+    std::string name;
     DimensionState state;
 
     ipc::IndexView index() const {
@@ -90,7 +90,7 @@ public:
     /// The lowest number of that name.
     std::optional<Dimension> find(std::string_view name) const STRATA_REQUIRES(commit_role) {
         return names_.find(name, [&](Dimension number) STRATA_REQUIRES(commit_role) {
-            return dimensions_.find(number)->second.state.name == name;
+            return dimensions_.find(number)->second.name == name;
         });
     }
 
@@ -106,7 +106,7 @@ public:
     /// Within the room that was reserved. Throws std::bad_alloc.
     void add(Dimension number, PublishedDimension&& dimension) STRATA_REQUIRES(commit_role) {
         enter_region(dimension.region->serial);
-        names_.insert(DimensionNames::entry(dimension.state.name, number));
+        names_.insert(DimensionNames::entry(dimension.name, number));
         dimensions_.emplace(number, std::move(dimension));
     }
     void add_region(std::shared_ptr<Region> region) STRATA_REQUIRES(commit_role) {
@@ -129,16 +129,14 @@ public:
     }
     void erase(Dimension dimension) noexcept STRATA_REQUIRES(commit_role) {
         const auto found = dimensions_.find(dimension);
-        names_.erase(found->second.state.name, dimension);
+        names_.erase(found->second.name, dimension);
         dimensions_.erase(found);
     }
-    /// Replaces the state of a dimension that is there.
-    void change(Dimension number, PublishedDimension& dimension, DimensionState&& state) noexcept
+    /// A dimension that is there.
+    void rename(Dimension number, PublishedDimension& dimension, std::string&& name) noexcept
         STRATA_REQUIRES(commit_role) {
-        if (dimension.state.name != state.name) {
-            names_.rename(dimension.state.name, state.name, number);
-        }
-        dimension.state = std::move(state);
+        names_.rename(dimension.name, name, number);
+        dimension.name = std::move(name);
     }
     /// No effect if it is there already.
     void insert(Regions::node_type&& region) noexcept STRATA_REQUIRES(commit_role) {

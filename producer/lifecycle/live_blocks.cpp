@@ -111,6 +111,7 @@ void LiveBlocks::adopt_dimension(const ipc::DimensionRecord& record, std::uint64
     const Home home = homes_.find_or_set(dimension, region);
     current_.add(dimension, {.region = region,
                              .lineage = home.lineage,
+                             .name = std::string(record.name, record.name_bytes),
                              .state = {.index = record.index,
                                        .levels = record.index_levels,
                                        .layers = record.layers,
@@ -118,8 +119,7 @@ void LiveBlocks::adopt_dimension(const ipc::DimensionRecord& record, std::uint64
                                        .digest = record.digest,
                                        .record_offset = record_offset,
                                        .record_checksum = record.checksum,
-                                       .generation = record.generation,
-                                       .name = std::string(record.name, record.name_bytes)}});
+                                       .generation = record.generation}});
 }
 
 std::shared_ptr<Region> LiveBlocks::region_of(const ipc::DimensionRecord& record) {

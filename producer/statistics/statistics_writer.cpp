@@ -204,7 +204,7 @@ StoreStatistics StatisticsWriter::read() {
         const DimensionState& state = published.state;
         live_bytes[published.region->serial] += state.live_bytes;
         result.dimension_list.push_back({.dimension = dimension,
-                                         .name = state.name,
+                                         .name = published.name,
                                          .serial = published.region->serial,
                                          .layers = state.layers,
                                          .live_bytes = state.live_bytes,
