@@ -150,7 +150,7 @@ public:
 
     /// The number of the dimension called `name`: one that the store has, or that this batch adds
     /// or renames; else a new one is added, under the number of the core dimension of that name, or
-    /// dimension_number(name), or the next number that is free. O(dimensions). Throws
+    /// dimension_number(name), or the next number that is free. Throws
     /// invalid_argument (a name of 0 bytes or more than 55), and as below.
     Dimension add_dimension(std::string_view name, const DimensionOptions& options = {});
 
