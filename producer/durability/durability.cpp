@@ -172,6 +172,7 @@ Durability::Plan Durability::plan(const std::string& operation) {
 // It has to come to its end: whoever waits for a flush waits for this one.
 void Durability::carry_out(const Plan& plan) noexcept {
     STRATA_CRASH_POINT("checkpoint.planned");
+    const auto started = std::chrono::steady_clock::now();
     std::size_t failed = 0;
     // A file that is new has a mode and an owner, too.
     const bool files_made = !directory_flushed_ || plan.next_serial != flushed_serial_;
@@ -195,6 +196,7 @@ void Durability::carry_out(const Plan& plan) noexcept {
     }
     const std::lock_guard lock(state_mutex_);
     flushing_ = false;
+    group_.flushed(std::chrono::steady_clock::now() - started);
     changed_.notify_all();
     if (error != 0) {
         lose(error, path);
@@ -257,14 +259,34 @@ void Durability::wait(std::mutex& commit_mutex, Generation generation,
                   "generation " + std::to_string(generation) + " is not published, the newest is " +
                       std::to_string(current_.number()));
     }
+    if (durable() >= generation) {
+        return;
+    }
+    struct Member {
+        explicit Member(Durability& of) : owner(of) {
+            const std::lock_guard lock(owner.state_mutex_);
+            owner.group_.enter();
+        }
+        Member(const Member&) = delete;
+        Member& operator=(const Member&) = delete;
+        ~Member() {
+            const std::lock_guard lock(owner.state_mutex_);
+            owner.group_.leave();
+        }
+        Durability& owner;
+    };
+    const Member member(*this);
     while (durable() < generation) {
         {
             std::unique_lock state(state_mutex_);
-            changed_.wait(state, [&] { return !flushing_ || durable() >= generation; });
+            changed_.wait(state, [&] {
+                return (!flushing_ && !group_.gathering()) || durable() >= generation;
+            });
             if (durable() >= generation) {
                 return;
             }
             check_lost(operation);
+            group_.gather(state);
         }
         if (const auto mine = begin_flush(commit_mutex, operation)) {
             carry_out(*mine);

@@ -23,6 +23,7 @@
 #include "producer/commit_lock.hpp"
 #include "producer/control_region.hpp"
 #include "producer/durability/durable_pins.hpp"
+#include "producer/durability/flush_group.hpp"
 #include "producer/memory/region_factory.hpp"
 #include "strata/producer.hpp"
 
@@ -121,10 +122,12 @@ private:
     std::atomic<bool> refuses_{false};               // each commit was to be durable, and cannot be
 
     bool kept_ = false;
-    std::mutex slot_mutex_;   // after the commit lock; guards slots_ once the store is open
-    std::mutex state_mutex_;  // after both; guards flushing_ and what is said when it changes
+    std::mutex slot_mutex_;  // after the commit lock; guards slots_ once the store is open
+    std::mutex
+        state_mutex_;  // after both; guards flushing_, group_, and what is said when it changes
     std::condition_variable changed_;
     bool flushing_ = false;
+    FlushGroup group_;
     std::atomic<int> lost_{0};  // the errno of the flush that failed
     std::string lost_path_;
 
