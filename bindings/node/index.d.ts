@@ -6,6 +6,8 @@
 // RangeError. Generations, counts and bytes are Numbers (exact up to 2^53).
 /// <reference types="node" />
 
+export {}; // nothing but what says so
+
 /** A layer's number, or the name that it was put under. */
 export type LayerKey = number | bigint | string;
 /** A dimension's number, or its name. */
