@@ -19,11 +19,11 @@
  *    options that it was not given, and writes no byte beyond struct_size. All other structs, and
  *    the values of enums, never change.
  *  - Strings that are passed in are (pointer, size), need no terminating zero, and are copied.
- * Paths are terminated; NULL is /dev/shm/strata.
+ *    Paths are terminated; NULL is the environment's STRATA_BASE_PATH, else /dev/shm/strata.
  *  - Borrowed memory: payloads, names and keywords lie in the mapping. They are valid while any
  *    reference to a snapshot that has them is held, and must not be written to.
  *  - Thread safety: functions on a consumer or a snapshot may be called from any thread at once,
- * but not while another thread takes back that very handle. A producer the same. Other handles
+ *    but not while another thread takes back that very handle. A producer the same. Other handles
  *    (batch, cursor, list) are for one thread at a time. A forked child may use the consumers and
  *    snapshots that it inherits, not the producers (STRATA_WRONG_PROCESS).
  *
