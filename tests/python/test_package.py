@@ -3,6 +3,7 @@
 
 import ast
 import functools
+import importlib
 import os
 import pathlib
 import subprocess
@@ -44,6 +45,26 @@ def test_the_stubs_name_what_there_is():
         public = {m for m in real if not m.startswith("_")}
         assert not public - stubs, (name, public - stubs)
     assert (PACKAGE / "py.typed").exists()
+
+
+@pytest.fixture
+def backend(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "bindings" / "python" / "_build")
+    for name in ("STRATA_PYTHON_PACKAGE", "STRATA_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"):
+        monkeypatch.delenv(name, raising=False)
+    yield importlib.import_module("backend")
+    sys.modules.pop("backend")
+
+
+def test_no_more_compilers_run_than_there_are_processors(backend, monkeypatch, tmp_path):
+    commands = []
+    monkeypatch.setattr(backend.subprocess, "check_call", commands.append)
+    backend.build_package(tmp_path)
+    _, at_once = commands[-1][commands[-1].index("--parallel"):]
+    assert 1 <= int(at_once) <= len(os.sched_getaffinity(0))
+    monkeypatch.setenv("STRATA_JOBS", "3")
+    backend.build_package(tmp_path)
+    assert commands[-1][-2:] == ["--parallel", "3"]
 
 
 def test_a_wheel_is_built_and_used_without_network(tmp_path, base, publish):

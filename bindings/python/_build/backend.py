@@ -2,9 +2,9 @@
 """The build backend of the Python package (PEP 517). It needs nothing but the standard library, CMake
 and a compiler: the extension module is built by the project's own CMakeLists.txt.
 
-The environment's CMAKE_ARGS are further arguments of CMake, STRATA_JOBS how many compilers run at
-once; STRATA_PYTHON_PACKAGE names the package's folder in a build tree (<build>/python/strata) to take
-instead of building anew.
+The environment's CMAKE_ARGS are further arguments of CMake, STRATA_JOBS or CMAKE_BUILD_PARALLEL_LEVEL
+how many compilers run at once; STRATA_PYTHON_PACKAGE names the package's folder in a build tree
+(<build>/python/strata) to take instead of building anew.
 """
 
 import base64
@@ -48,6 +48,21 @@ def wheel_text():
     return f"Wheel-Version: 1.0\nGenerator: strata\nRoot-Is-Purelib: false\nTag: {tag()}\n"
 
 
+def jobs():
+    """One compiler per processor, but not more than one per 2 GiB. It is always said how many: of make
+    CMake's --parallel alone would start all of them at once."""
+    for name in ("STRATA_JOBS", "CMAKE_BUILD_PARALLEL_LEVEL"):
+        if os.environ.get(name):
+            return os.environ[name]
+    processors = len(os.sched_getaffinity(0))
+    try:
+        text = pathlib.Path("/proc/meminfo").read_text(encoding="ascii")
+        kib = int(re.search(r"^MemAvailable: +(\d+) kB$", text, re.MULTILINE).group(1))
+    except (OSError, AttributeError):
+        return str(processors)
+    return str(max(1, min(processors, kib // (2 << 20))))
+
+
 def build_package(directory):
     """The folder of the built package, below `directory` unless there is one already."""
     built = os.environ.get("STRATA_PYTHON_PACKAGE")
@@ -66,8 +81,7 @@ def build_package(directory):
         + shlex.split(os.environ.get("CMAKE_ARGS", ""))
     )
     subprocess.check_call(
-        ["cmake", "--build", directory, "--target", "strata_python", "--parallel"]
-        + ([os.environ["STRATA_JOBS"]] if os.environ.get("STRATA_JOBS") else [])
+        ["cmake", "--build", directory, "--target", "strata_python", "--parallel", jobs()]
     )
     return pathlib.Path(directory) / "python" / "strata"
 
