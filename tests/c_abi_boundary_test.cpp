@@ -60,6 +60,27 @@ TEST_CASE("every exception becomes a status") {
     CHECK(error_of(42).code == STRATA_INTERNAL);
 }
 
+TEST_CASE("hints do not speak C++") {
+    const auto told = [](const std::string& hint) {
+        const strata_error error = error_of(strata::Error({.code = strata::Errc::type_mismatch,
+                                                           .operation = "a::b",
+                                                           .path = "/C::D",
+                                                           .hint = hint}));
+        CHECK(std::string(error.message).starts_with("a::b: /C::D"));
+        CHECK(std::string(error.message).ends_with("; " + std::string(error.hint)));
+        return std::string(error.hint);
+    };
+    CHECK(told("retain more (ProducerOptions::retain, retain_for)") ==
+          "retain more (retain, retain_for)");
+    CHECK(told("strata::Consumer::reattach") == "reattach");
+    CHECK(told("the same type (put_value<T>, as<T>)") == "the same type (put_value, as)");
+    CHECK(told("`raise`: 3 < 4 :: ä") == "`raise`: 3 < 4 :: ä");
+    const strata_error cut = error_of(strata::Error(
+        {.code = strata::Errc::corrupt, .operation = "read", .hint = std::string(3000, 'x')}));
+    CHECK(std::string(cut.hint) == std::string(sizeof cut.hint - 1, 'x'));
+    CHECK(std::string(cut.message).size() == sizeof cut.message - 1);
+}
+
 TEST_CASE("an error of the library keeps its parts; long texts are cut between characters") {
     std::string detail;
     while (detail.size() < 2000) {

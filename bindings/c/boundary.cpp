@@ -57,15 +57,50 @@ strata_error bad_argument(const char* function, const char* what) noexcept {
     return error;
 }
 
+// Options and functions have the same names in all languages, but not what C++ writes around them:
+// of `ProducerOptions::retain` remains `retain`, of `as<T>` remains `as`. Appends to what `to`
+// holds up to `used`, as much as there is room for; returns how much it holds then.
+template <std::size_t room>
+std::size_t append_without_cpp(char (&to)[room], std::size_t used, std::string_view text) noexcept {
+    const auto in_name = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_';
+    };
+    while (!text.empty() && used < room) {
+        const std::size_t name = std::min<std::size_t>(
+            std::ranges::find_if_not(text, in_name) - text.begin(), text.size());
+        if (name > 0 && text.substr(name).starts_with("::")) {
+            text.remove_prefix(name + 2);
+            continue;
+        }
+        const std::size_t taken = std::min(std::max<std::size_t>(name, 1), room - used);
+        std::memcpy(to + used, text.data(), taken);
+        used += taken;
+        text.remove_prefix(taken);
+        if (name > 0 && text.starts_with("<T>")) {
+            text.remove_prefix(3);
+        }
+    }
+    return used;
+}
+
 strata_error of(const Error& thrown) noexcept {
-    strata_error error = plain(static_cast<strata_status>(thrown.code()), "", thrown.what());
+    strata_error error = plain(static_cast<strata_status>(thrown.code()), "", "");
+    char line[2 * sizeof error.message];  // more than is kept, so that it is cut once
+    std::string_view message = thrown.what();
+    const bool with_hint = message.ends_with(thrown.hint());
+    message.remove_suffix(with_hint ? thrown.hint().size() : 0);
+    std::size_t size = std::min(message.size(), sizeof line);
+    std::memcpy(line, message.data(), size);
+    size = append_without_cpp(line, size, with_hint ? thrown.hint() : std::string_view());
+    copy_text(error.message, {line, size});
     error.os_error = thrown.errno_value();
     error.needed = thrown.needed();
     error.limit = thrown.limit();
     error.current = thrown.current();
     copy_text(error.operation, thrown.operation());
     copy_text(error.path, thrown.path());
-    copy_text(error.hint, thrown.hint());
+    copy_text(error.hint, {line, append_without_cpp(line, 0, thrown.hint())});
     return error;
 }
 

@@ -48,7 +48,7 @@ strata_status strata_dimension_number(const strata_snapshot* snapshot, const cha
                                            std::to_string(snapshot->snapshot.generation()) +
                                            " has " + std::to_string(numbers.size()) +
                                            " names of dimensions, this one is not among them",
-                                 .hint = "strata_dimensions lists them"});
+                                 .hint = "list the dimensions of the snapshot"});
         }
         *dimension = found->second;
     });

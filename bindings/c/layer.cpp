@@ -64,11 +64,12 @@ strata_status strata_layer_verify(const strata_layer* layer, strata_error* error
         const bool sound = known.verify();
         guard.check("verify layer");
         if (!sound) {
-            throw strata::Error({.code = strata::Errc::corrupt,
-                                 .operation = "verify layer",
-                                 .detail = "the checksum of a layer of " +
-                                           std::to_string(known.size()) + " bytes does not match",
-                                 .hint = "strata_verify finds all damage; publish the layer anew"});
+            throw strata::Error(
+                {.code = strata::Errc::corrupt,
+                 .operation = "verify layer",
+                 .detail = "the checksum of a layer of " + std::to_string(known.size()) +
+                           " bytes does not match",
+                 .hint = "publish the layer anew; verifying the snapshot finds all damage"});
         }
     });
 }

@@ -12,6 +12,7 @@ static void errors_are_filled(void) {
     CHECK(error.code == STRATA_STORE_NOT_FOUND && error.struct_size == sizeof error);
     CHECK(strstr(error.message, "none") != NULL && strstr(error.operation, "attach") != NULL);
     CHECK(strstr(error.path, base_path()) != NULL && error.hint[0] != '\0');
+    CHECK(strstr(error.message, "::") == NULL && strstr(error.hint, "::") == NULL);
     CHECK_FAILS(STRATA_INVALID_NAME, strata_attach("../x", 4, &options, &consumer, &error));
     CHECK_FAILS(STRATA_INVALID_NAME, strata_attach("", 0, &options, &consumer, &error));
     CHECK_FAILS(STRATA_INVALID_NAME, strata_attach("a\0b", 3, &options, &consumer, &error));
