@@ -73,6 +73,9 @@ test('numbers that are none of 64 bits are refused, nowhere another number', (t)
     for (const bad of [null, undefined, {}, true]) {
         assert.throws(() => snapshot.get(1, bad), TypeError);
     }
+    for (const bad of [5, 5n, true, {}, null, new DataView(new ArrayBuffer(8))]) { // not in an array
+        assert.throws(() => snapshot.gather(1, bad, Buffer.alloc(8)), TypeError, String(bad));
+    }
     assert.strictEqual(snapshot.get(1, -0).toString(), 'zero');
 });
 

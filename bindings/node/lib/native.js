@@ -41,6 +41,9 @@ function numbersOf(layers) {
     if (layers instanceof BigUint64Array) {
         return layers;
     }
+    if (typeof layers !== 'object' || typeof layers?.length !== 'number') { // one alone would be none
+        throw new TypeError('layer numbers in an array are wanted');
+    }
     const result = new BigUint64Array(layers.length);
     for (let i = 0; i < layers.length; ++i) {
         result[i] = unsigned(layers[i]);
