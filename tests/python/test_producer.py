@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import sys
 import threading
 
 import pytest
@@ -134,6 +135,10 @@ def test_wrong_arguments(producer):
     ]:
         with pytest.raises(exception):
             batch.put(*arguments, **options)
+    with pytest.raises(TypeError, match="a keyword is a str"):
+        batch.put(1, 1, b"", keywords=[1])
+    with pytest.raises(TypeError, match="name of a dimension is a str"):
+        batch.dimension(None)
     assert len(batch) == 0
 
 
@@ -151,6 +156,40 @@ def test_closing_a_producer_closes_its_batches(base):
     first.close()
     with strata.Producer("store", base, mode="open") as again:  # the lock is free
         assert again.generation == 1
+
+
+def test_a_batch_in_use_is_refused_to_other_threads(producer):
+    data = bytes(1 << 20)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that others run as soon as they can
+    refused = set()
+    try:
+        for _ in range(100):
+            batch = producer.batch()
+            failures = []
+
+            def put():
+                try:
+                    batch.put(1, 1, data)  # without the GIL
+                except ValueError:  # closed before
+                    pass
+                except Exception as error:
+                    failures.append(error)
+
+            thread = threading.Thread(target=put)
+            thread.start()
+            while thread.is_alive():
+                for name in ("__len__", "close"):
+                    try:
+                        getattr(batch, name)()
+                    except RuntimeError:
+                        refused.add(name)
+            thread.join()
+            assert not failures
+            batch.close()
+    finally:
+        sys.setswitchinterval(interval)
+    assert refused == {"__len__", "close"}
 
 
 def test_many_threads_produce(producer, consumer):

@@ -9,11 +9,15 @@ static PyTypeObject* batch_type;
 /* Larger payloads are copied without the GIL. */
 static const Py_ssize_t large_bytes = 64 * 1024;
 
+static void raise_busy(void) {
+    PyErr_SetString(PyExc_RuntimeError, "another thread uses the batch");
+}
+
 static bool usable(BatchObject* self) {
     if (self->batch == NULL) {
         raise_closed("batch");
     } else if (self->busy) {
-        PyErr_SetString(PyExc_RuntimeError, "another thread uses the batch");
+        raise_busy();
     } else if (self->exports > 0) {
         PyErr_SetString(PyExc_BufferError, "memory on loan from the batch is in use: release it");
     } else {
@@ -94,7 +98,12 @@ static bool read_options(layer_options* o, double frequency, PyObject* keywords,
     }
     for (Py_ssize_t i = 0; i < count; ++i) {
         Py_ssize_t size = 0;
-        o->words[i].data = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(o->tuple, i), &size);
+        PyObject* const word = PyTuple_GetItem(o->tuple, i);
+        if (PyUnicode_Check(word)) {
+            o->words[i].data = PyUnicode_AsUTF8AndSize(word, &size);
+        } else {
+            PyErr_SetString(PyExc_TypeError, "a keyword is a str");
+        }
         if (o->words[i].data == NULL) {
             drop_options(o);
             return false;
@@ -146,8 +155,8 @@ static PyObject* put(PyObject* object, PyObject* args, PyObject* keywords) {
     if (usable(self)) {
         DECLARE_ERROR(error);
         strata_status status = STRATA_OK;
-        PyThreadState* const thread = view.len >= large_bytes ? PyEval_SaveThread() : NULL;
-        self->busy = thread != NULL;
+        self->busy = view.len >= large_bytes; /* before another thread can run */
+        PyThreadState* const thread = self->busy ? PyEval_SaveThread() : NULL;
         status =
             key.name == NULL
                 ? strata_put(self->batch, number, key.number, view.buf, (size_t)view.len,
@@ -246,6 +255,9 @@ static PyObject* clear_dimension(PyObject* object, PyObject* dimension) {
 static PyObject* dimension_by_name(PyObject* object, PyObject* name) {
     BatchObject* const self = (BatchObject*)object;
     Py_ssize_t size = 0;
+    if (!PyUnicode_Check(name)) {
+        return PyErr_Format(PyExc_TypeError, "the name of a dimension is a str");
+    }
     const char* const text = PyUnicode_AsUTF8AndSize(name, &size);
     if (text == NULL || !usable(self)) return NULL;
     uint32_t number = 0;
@@ -303,7 +315,12 @@ static PyObject* close_batch(PyObject* object, PyObject* unused) {
 }
 
 static Py_ssize_t batch_length(PyObject* object) {
-    return (Py_ssize_t)strata_batch_size(((BatchObject*)object)->batch);
+    BatchObject* const self = (BatchObject*)object;
+    if (self->busy) {
+        raise_busy();
+        return -1;
+    }
+    return (Py_ssize_t)strata_batch_size(self->batch);
 }
 
 static PyObject* enter_batch(PyObject* object, PyObject* unused) {

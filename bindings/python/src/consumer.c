@@ -43,11 +43,8 @@ static void close_attachment(PyObject* object) {
 static bool trust_of(PyObject* object, strata_attach_options* options) {
     if (object == Py_None) return true;
     if (PyLong_Check(object)) {
-        const unsigned long user = PyLong_AsUnsignedLong(object);
-        if (user == (unsigned long)-1 && PyErr_Occurred()) return false;
         options->trusted_owner = STRATA_TRUST_USER;
-        options->owner = (uint32_t)user;
-        return true;
+        return as_uint32(object, &options->owner) != 0;
     }
     if (PyUnicode_Check(object) && PyUnicode_CompareWithASCIIString(object, "anybody") == 0) {
         options->trusted_owner = STRATA_TRUST_ANYBODY;
