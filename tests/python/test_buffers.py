@@ -45,20 +45,34 @@ def test_gather_fills_rows(consumer, producer):
         snapshot.gather("D5", numbers, out)
 
 
+def test_gather_takes_whatever_holds_integers(consumer, publish):
+    publish(4, 1, b"12345678")
+    snapshot = consumer.snapshot()
+    for numbers in ([0, 1], (numpy.uint8(0), 1), range(2), numpy.arange(2), numpy.array([0, 1], "u8")):
+        out = bytearray(16)
+        assert snapshot.gather(4, numbers, out) == 1
+        assert out == bytes(8) + b"12345678"
+
+
 def test_gather_refuses_what_does_not_fit(consumer, publish):
     publish(4, 1, b"12345678")
     snapshot = consumer.snapshot()
     numbers = numpy.arange(4, dtype=numpy.uint64)
     out = bytearray(32)
     for wrong, exception in [
-        ((numbers.astype(numpy.int64), out), TypeError),
+        ((numpy.array([1, -1, 2, 3]), out), OverflowError),
         ((numbers.astype(numpy.uint32), out), TypeError),
         ((numbers.astype(numpy.float64), out), TypeError),
         ((numbers, bytes(32)), BufferError),
         ((numbers, bytearray(33)), ValueError),
         ((numbers[::2], out), (BufferError, ValueError)),
         ((numbers, out, bytearray(3)), ValueError),
-        (([1, 2], out), TypeError),
+        (([1, -1], out), OverflowError),
+        (([1, 2**64], out), OverflowError),
+        (([1, 2.0], out), TypeError),
+        (("1234", out), TypeError),
+        ((1, out), TypeError),
+        ((None, out), TypeError),
     ]:
         with pytest.raises(exception):
             snapshot.gather(4, *wrong)

@@ -115,6 +115,9 @@ def test_errors_say_what_is_wrong(base, consumer):
     for options in [{"trusted_owner": "me"}, {"wait": -1}, {"wait": float("nan")}]:
         with pytest.raises(ValueError):
             strata.Consumer("store", base, **options)
+    for number in (-1, 2**32, 2**64):
+        with pytest.raises(OverflowError):
+            strata.Consumer("store", base, trusted_owner=number)
     with pytest.raises(ValueError):  # a zero within a path
         strata.Consumer("store", "a\0b")
 
@@ -205,3 +208,40 @@ def test_statistics_and_lists(base, producer, consumer, publish):
         strata.remove_store("store", base)
     assert caught.value.code == "producer_active"
     assert consumer.retained[1] == consumer.generation
+
+
+def test_a_number_that_closes_the_snapshot(consumer, publish):
+    publish(1, 5, b"joy")
+
+    class Closing:
+        def __init__(self, snapshot, number):
+            self.snapshot, self.number = snapshot, number
+
+        def __index__(self):
+            self.snapshot.close()
+            return self.number
+
+    for use in [
+        lambda snapshot, one, five: snapshot[one, 5],
+        lambda snapshot, one, five: snapshot[1, five],
+        lambda snapshot, one, five: snapshot["D1", five],
+        lambda snapshot, one, five: (one, 5) in snapshot,
+        lambda snapshot, one, five: snapshot.get(1, five),
+        lambda snapshot, one, five: snapshot.dimension(one),
+        lambda snapshot, one, five: snapshot.changes(None, one),
+        lambda snapshot, one, five: snapshot.gather(one, [5], bytearray(3)),
+    ]:
+        snapshot = consumer.snapshot()
+        with pytest.raises(ValueError, match="closed"):
+            use(snapshot, Closing(snapshot, 1), Closing(snapshot, 5))
+    snapshot = consumer.snapshot()
+    assert snapshot.gather(1, [Closing(snapshot, 5)], bytearray(3)) == 1  # it had begun
+
+
+def test_what_they_look_like(consumer, publish):
+    publish(1, 5, b"joy")
+    snapshot = consumer.snapshot()
+    assert repr(snapshot) == f"<strata.Snapshot, generation {snapshot.generation}>"
+    assert repr(snapshot.dimension(1)) == "<strata.Dimension 1, 1 layers>"
+    snapshot.close()
+    assert repr(snapshot) == "<strata.Snapshot, closed>"

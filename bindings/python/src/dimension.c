@@ -170,6 +170,13 @@ static PyObject* get_number(PyObject* object, void* unused) {
     return PyLong_FromUnsignedLong(((DimensionObject*)object)->dimension);
 }
 
+static PyObject* representation(PyObject* object) {
+    const Py_ssize_t layers = length(object);
+    if (layers < 0) return NULL;
+    return PyUnicode_FromFormat("<strata.Dimension %u, %zd layers>",
+                                (unsigned)((DimensionObject*)object)->dimension, layers);
+}
+
 static PyMethodDef methods[] = {
     {"get", (PyCFunction)(void (*)(void))get, METH_FASTCALL, NULL},
     {"gather", (PyCFunction)(void (*)(void))gather_method, METH_VARARGS | METH_KEYWORDS, NULL},
@@ -190,6 +197,7 @@ static PyType_Slot slots[] = {
     {Py_tp_iter, iterate_numbers},
     {Py_tp_methods, methods},
     {Py_tp_getset, fields},
+    {Py_tp_repr, representation},
     {Py_tp_doc, "One dimension of a snapshot, as a mapping."},
     {0, NULL},
 };

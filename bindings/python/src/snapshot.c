@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshot: look-ups, gathering, differences, verification. */
+/* Snapshot: look-ups, differences, verification. */
 #include "module.h"
 
 PyTypeObject* snapshot_type;
@@ -39,18 +39,40 @@ bool find_layer(const strata_snapshot* snapshot, uint32_t dimension, const layer
 /* The layer, `missing` (a new reference) if there is none; NULL with an exception. */
 static PyObject* look_up(PyObject* object, PyObject* dimension, PyObject* layer,
                          PyObject* missing) {
-    strata_snapshot* const snapshot = opened(object);
-    if (snapshot == NULL) return NULL;
     uint32_t number = 0;
     layer_key key;
-    const int has = dimension_of(snapshot, dimension, &number);
-    if (has < 0 || !layer_key_of(layer, &key)) return NULL;
+    const bool named = PyUnicode_Check(dimension);
+    /* First what may run somebody's __index__, which may close the snapshot. */
+    if (!layer_key_of(layer, &key) || (!named && !dimension_number_of(dimension, &number))) {
+        return NULL;
+    }
+    strata_snapshot* const snapshot = opened(object);
+    if (snapshot == NULL) return NULL;
+    const int has = named ? dimension_of(snapshot, dimension, &number) : 1;
+    if (has < 0) return NULL;
     if (has > 0) {
         strata_layer found;
         if (!find_layer(snapshot, number, &key, &found)) return NULL;
         if (found.data != NULL) return make_layer(snapshot, &found);
     }
     return Py_NewRef(missing);
+}
+
+/* A dimension's name or an int, of which dimension_of runs nobody's code: what that did could be to
+ * close the snapshot. A new reference. */
+static PyObject* plain_dimension(PyObject* dimension) {
+    return PyUnicode_Check(dimension) ? Py_NewRef(dimension) : PyNumber_Index(dimension);
+}
+
+/* The snapshot, with a reference, and the number of one of its dimensions; else the exception. */
+static strata_snapshot* opened_with(PyObject* object, PyObject* dimension, uint32_t* number) {
+    PyObject* const plain = plain_dimension(dimension);
+    if (plain == NULL) return NULL;
+    strata_snapshot* const snapshot = opened(object);
+    const int has = snapshot == NULL ? -1 : dimension_of(snapshot, plain, number);
+    if (has == 0) PyErr_SetObject(PyExc_KeyError, plain);
+    Py_DECREF(plain);
+    return has > 0 ? strata_snapshot_ref(snapshot) : NULL;
 }
 
 static bool is_pair(PyObject* key) {
@@ -88,52 +110,6 @@ static PyObject* get(PyObject* object, PyObject* const* args, Py_ssize_t count) 
     return look_up(object, args[0], args[1], count == 3 ? args[2] : Py_None);
 }
 
-/* ---- Gathering ------------------------------------------------------------------------------ */
-
-static bool is_uint64(const Py_buffer* view) {
-    const char* format = view->format == NULL ? "B" : view->format;
-    if (*format == '@' || *format == '=' || *format == '<') ++format;
-    return view->itemsize == 8 && format[0] != '\0' && format[1] == '\0' &&
-           (format[0] == 'Q' || format[0] == 'L' || format[0] == 'N');
-}
-
-PyObject* gather(strata_snapshot* snapshot, uint32_t dimension, PyObject* numbers, PyObject* out,
-                 PyObject* state) {
-    Py_buffer in;
-    Py_buffer rows;
-    Py_buffer states = {.buf = NULL};
-    PyObject* result = NULL;
-    if (PyObject_GetBuffer(numbers, &in, PyBUF_CONTIG_RO | PyBUF_FORMAT) < 0) return NULL;
-    if (PyObject_GetBuffer(out, &rows, PyBUF_CONTIG) < 0) goto no_rows;
-    if (state != Py_None && PyObject_GetBuffer(state, &states, PyBUF_CONTIG) < 0) goto no_states;
-    const size_t count = (size_t)in.len / 8;
-    if (!is_uint64(&in)) {
-        PyErr_SetString(PyExc_TypeError, "the numbers of layers are 64-bit unsigned integers");
-    } else if (count == 0 ? rows.len != 0 : (size_t)rows.len % count != 0) {
-        PyErr_Format(PyExc_ValueError, "%zd bytes of rows cannot be divided among %zu layers",
-                     rows.len, count);
-    } else if (states.buf != NULL && (size_t)states.len != count) {
-        PyErr_Format(PyExc_ValueError, "state has %zd bytes for %zu layers", states.len, count);
-    } else {
-        size_t copied = 0;
-        DECLARE_ERROR(error);
-        strata_status status = STRATA_OK;
-        strata_snapshot_ref(snapshot); /* somebody may close it meanwhile */
-        Py_BEGIN_ALLOW_THREADS status =
-            strata_gather(snapshot, dimension, in.buf, count, rows.buf,
-                          count == 0 ? 0 : (size_t)rows.len / count, states.buf, &copied, &error);
-        strata_snapshot_release(snapshot);
-        Py_END_ALLOW_THREADS result =
-            status == STRATA_OK ? PyLong_FromSize_t(copied) : raise_error(status, &error);
-    }
-    if (states.buf != NULL) PyBuffer_Release(&states);
-no_states:
-    PyBuffer_Release(&rows);
-no_rows:
-    PyBuffer_Release(&in);
-    return result;
-}
-
 static PyObject* gather_method(PyObject* object, PyObject* args, PyObject* keywords) {
     static char* names[] = {"dimension", "numbers", "out", "state", NULL};
     PyObject* dimension = NULL;
@@ -145,31 +121,32 @@ static PyObject* gather_method(PyObject* object, PyObject* args, PyObject* keywo
                                      &state)) {
         return NULL;
     }
-    strata_snapshot* const snapshot = opened(object);
+    strata_snapshot* const snapshot = opened_with(object, dimension, &number);
     if (snapshot == NULL) return NULL;
-    const int has = dimension_of(snapshot, dimension, &number);
-    if (has < 0) return NULL;
-    if (has == 0) {
-        PyErr_SetObject(PyExc_KeyError, dimension);
-        return NULL;
-    }
-    return gather(snapshot, number, numbers, out, state);
+    PyObject* const result = gather(snapshot, number, numbers, out, state);
+    strata_snapshot_release(snapshot);
+    return result;
 }
 
 /* ---- Dimensions, differences, verification -------------------------------------------------- */
 
 static PyObject* dimension(PyObject* object, PyObject* argument) {
-    strata_snapshot* const snapshot = opened(object);
-    if (snapshot == NULL) return NULL;
     uint32_t number = 0;
-    int has = dimension_of(snapshot, argument, &number);
-    if (has > 0) {
-        DECLARE_ERROR(error);
-        const strata_status status = strata_has_dimension(snapshot, number, &has, &error);
-        if (status != STRATA_OK) return raise_error(status, &error);
+    strata_snapshot* const snapshot = opened_with(object, argument, &number);
+    if (snapshot == NULL) return NULL;
+    int has = 0;
+    DECLARE_ERROR(error);
+    PyObject* result = NULL;
+    const strata_status status = strata_has_dimension(snapshot, number, &has, &error);
+    if (status != STRATA_OK) {
+        raise_error(status, &error);
+    } else if (has == 0) {
+        PyErr_SetObject(PyExc_KeyError, argument);
+    } else {
+        result = make_dimension(snapshot, number);
     }
-    if (has == 0) PyErr_SetObject(PyExc_KeyError, argument);
-    return has > 0 ? make_dimension(snapshot, number) : NULL;
+    strata_snapshot_release(snapshot);
+    return result;
 }
 
 static PyObject* dimensions(PyObject* object, PyObject* unused) {
@@ -216,15 +193,20 @@ static PyObject* changes(PyObject* object, PyObject* args, PyObject* keywords) {
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO", names, &since, &dimension_object)) {
         return NULL;
     }
+    const bool one = dimension_object != Py_None;
+    PyObject* const plain = one ? plain_dimension(dimension_object) : Py_NewRef(Py_None);
+    if (plain == NULL) return NULL;
     strata_snapshot* const after = opened(object);
     strata_snapshot* before = NULL;
-    if (after == NULL || !since_of(since, &before)) return NULL;
-    if (dimension_object == Py_None) return changes_between(before, after, NULL);
     uint32_t number = 0;
-    int has = dimension_of(after, dimension_object, &number);
-    if (has == 0 && before != NULL) has = dimension_of(before, dimension_object, &number);
-    if (has == 0) PyErr_SetObject(PyExc_KeyError, dimension_object);
-    return has > 0 ? changes_between(before, after, &number) : NULL;
+    int has = after != NULL && since_of(since, &before) ? 1 : -1;
+    if (has > 0 && one) {
+        has = dimension_of(after, plain, &number);
+        if (has == 0 && before != NULL) has = dimension_of(before, plain, &number);
+        if (has == 0) PyErr_SetObject(PyExc_KeyError, plain);
+    }
+    Py_DECREF(plain);
+    return has > 0 ? changes_between(before, after, one ? &number : NULL) : NULL;
 }
 
 static PyObject* dimension_changes(PyObject* object, PyObject* args, PyObject* keywords) {
@@ -308,6 +290,13 @@ static PyObject* get_field(PyObject* object, void* which) {
     }
 }
 
+static PyObject* representation(PyObject* object) {
+    const strata_snapshot* const snapshot = ((SnapshotObject*)object)->snapshot;
+    if (snapshot == NULL) return PyUnicode_FromString("<strata.Snapshot, closed>");
+    return PyUnicode_FromFormat("<strata.Snapshot, generation %llu>",
+                                (unsigned long long)strata_snapshot_generation(snapshot));
+}
+
 static PyObject* get_closed(PyObject* object, void* unused) {
     (void)unused;
     return PyBool_FromLong(((SnapshotObject*)object)->snapshot == NULL);
@@ -346,6 +335,7 @@ static PyType_Slot slots[] = {
     {Py_sq_contains, contains},
     {Py_tp_methods, methods},
     {Py_tp_getset, fields},
+    {Py_tp_repr, representation},
     {Py_tp_doc, "One generation of the whole store: snapshot[dimension, layer]."},
     {0, NULL},
 };

@@ -3,7 +3,7 @@
 import datetime
 import enum
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar, overload
 
@@ -15,6 +15,7 @@ __version__: str
 
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Number = int  # whatever has __index__, numpy's integers included
+_Numbers = Buffer | Sequence[_Number]  # a buffer's integers have 64 bits: no copy is made of it
 _LayerKey = _Number | str | bytes  # a number, or a name
 _DimensionKey = _Number | str  # a number, or a name that the generation has
 _Default = TypeVar("_Default")
@@ -108,8 +109,8 @@ class Dimension:
     def get(self, layer: _LayerKey, /) -> Layer | None: ...
     @overload
     def get(self, layer: _LayerKey, default: _Default, /) -> Layer | _Default: ...
-    def gather(self, numbers: Buffer, out: Buffer, state: Buffer | None = None) -> int:
-        """Copies the payloads of layers, given by 64-bit unsigned numbers, to the rows of `out`; a
+    def gather(self, numbers: _Numbers, out: Buffer, state: Buffer | None = None) -> int:
+        """Copies the payloads of layers, given by their numbers, to the rows of `out`; a
         layer that there is not, or of another size than a row, gives zeros. state[i] (one byte each):
         0 none, 1 copied, 2 of another size. Returns how many were copied. Without the GIL."""
 
@@ -141,7 +142,7 @@ class Snapshot:
     def gather(
         self,
         dimension: _DimensionKey,
-        numbers: Buffer,
+        numbers: _Numbers,
         out: Buffer,
         state: Buffer | None = None,
     ) -> int: ...
