@@ -38,6 +38,9 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/StrataDebianStage.cmake)
 set(CPACK_COMPONENTS_ALL libraries development tools python)
+if(TARGET strata_node)  # where Node's headers are: Debian's libnode-dev, a large download, is not asked for
+  list(APPEND CPACK_COMPONENTS_ALL node)
+endif()
 set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 string(REGEX REPLACE "^${PROJECT_VERSION}-" "" CPACK_DEBIAN_PACKAGE_RELEASE ${version})
@@ -123,4 +126,11 @@ strata_debian_package(python python3-strata python
   CONTROL ${debian}/python3-strata/postinst ${debian}/python3-strata/prerm
   SUMMARY "versioned data shared between processes (Python module)"
   DESCRIPTION "${about}\n.\nThis is the Python module strata, consumer and producer.${popcnt}")
+if(TARGET strata_node)
+  strata_debian_package(node node-strata javascript
+    SHLIBDEPS
+    DEPENDS "nodejs (>= 18)"
+    SUMMARY "versioned data shared between processes (Node.js addon)"
+    DESCRIPTION "${about}\n.\nThis is the Node.js package strata, consumer and producer.${popcnt}")
+endif()
 include(CPack)

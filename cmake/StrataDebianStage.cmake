@@ -12,7 +12,8 @@ foreach(component IN LISTS CPACK_COMPONENTS_ALL)
     execute_process(COMMAND strip --strip-debug --remove-section=.comment --remove-section=.note
       --enable-deterministic-archives ${archives} COMMAND_ERROR_IS_FATAL ANY)
   endif()
-  file(GLOB_RECURSE objects ${staged}/usr/lib/*.so ${staged}/usr/lib/*.so.*)
+  file(GLOB_RECURSE objects ${staged}/usr/lib/*.so ${staged}/usr/lib/*.so.*
+    ${staged}/usr/lib/*.node)
   foreach(object IN LISTS objects)
     if(NOT IS_SYMLINK ${object})
       execute_process(COMMAND strip --strip-unneeded --remove-section=.comment --remove-section=.note

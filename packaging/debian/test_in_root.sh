@@ -21,7 +21,9 @@ fi
 
 step "install"
 dpkg -i /packages/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i"; }
-for package in libstrata0 libstrata-dev strata-tools python3-strata; do
+packages=(libstrata0 libstrata-dev strata-tools python3-strata)
+[[ -z $(compgen -G "/packages/node-strata_*.deb") ]] || packages+=(node-strata)
+for package in "${packages[@]}"; do
     [[ $(dpkg-query -W -f '${db:Status-Status}' "$package") == installed ]] || fail "$package is not installed"
     [[ -z $(dpkg --verify "$package") ]] || fail "$package: its files differ from its md5sums"
 done
@@ -67,8 +69,17 @@ strata verify packaged >/dev/null
     complete* ]] || fail "its completion"
 ls /usr/lib/python3/dist-packages/strata/__pycache__/*.pyc >/dev/null || fail "py3compile did not run"
 
+if [[ " ${packages[*]} " == *" node-strata "* ]]; then
+    step "Node.js reads what both published"
+    # Debian's Node.js looks there by itself, others have to be told.
+    NODE_PATH=/usr/lib/$(gcc -print-multiarch)/nodejs
+    export NODE_PATH
+    [[ $(node -p 'const { Consumer } = require("strata"), snapshot = new Consumer("packaged").snapshot();
+        [5, 6].map((layer) => snapshot.get(1, layer)).join(" ")') == "joy calm" ]] || fail "Node.js"
+fi
+
 step "remove"
-dpkg --purge python3-strata strata-tools libstrata-dev libstrata0 >/tmp/dpkg.log 2>&1 ||
+dpkg --purge "${packages[@]}" >/tmp/dpkg.log 2>&1 ||
     { cat /tmp/dpkg.log; fail "dpkg --purge"; }
 files >/tmp/after
 diff /tmp/before /tmp/after || fail "removing did not leave things as they were"
