@@ -84,6 +84,8 @@ TEST_CASE("no such store: exit code 3") {
     for (const Words& words : std::vector<Words>{{"ls"}, {"gc"}, {"metrics"}}) {
         CHECK(Strata(empty.path())(words).code == 0);
         check_error(Strata(empty.path() / "nowhere"), words, 3, "store_not_found");
+        CHECK(Strata(empty.path() / "nowhere")(words).err.ends_with(
+            "see --base and STRATA_BASE_PATH\n"));
     }
     const CommandResult gone = Strata(empty.path())({"gc", "market"});
     CHECK(gone.code == 3);

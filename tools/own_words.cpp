@@ -22,7 +22,9 @@ std::string hint_for_store(const std::filesystem::path& path) {
 
 std::string hint_for(const Error& error) {
     switch (error.code()) {
-        case Errc::store_not_found: return hint_for_store(error.path());
+        case Errc::store_not_found:
+            return error.hint().starts_with("see --base") ? error.hint()  // of the command itself
+                                                          : hint_for_store(error.path());
         case Errc::store_exists: return "`strata info` shows it";
         case Errc::generation_not_retained: return "`strata info` says which generations are";
         case Errc::bookmark_not_found: return "`strata bookmark` lists them";
