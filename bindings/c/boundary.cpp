@@ -67,8 +67,8 @@ std::size_t append_without_cpp(char (&to)[room], std::size_t used, std::string_v
                c == '_';
     };
     while (!text.empty() && used < room) {
-        const std::size_t name = std::min<std::size_t>(
-            std::ranges::find_if_not(text, in_name) - text.begin(), text.size());
+        const auto name =
+            static_cast<std::size_t>(std::ranges::find_if_not(text, in_name) - text.begin());
         if (name > 0 && text.substr(name).starts_with("::")) {
             text.remove_prefix(name + 2);
             continue;
