@@ -3,6 +3,7 @@
 
 import asyncio
 
+import pytest
 import strata
 
 
@@ -73,6 +74,34 @@ def test_updates_go_on_with_the_store_that_takes_the_name(base, producer, consum
                     batch.put(1, 1, b"new")
 
     assert run(follow()) == b"new"
+
+
+@pytest.mark.parametrize("then", ["another store", "close"])
+def test_updates_do_not_hold_up_the_loop_while_there_is_no_store(base, producer, consumer, publish, then):
+    publish(1, 1, b"old")
+    others = []  # what else the loop gets to do
+
+    def go_on():
+        others.append(then)
+        if then == "close":
+            consumer.close()
+            return
+        with strata.Producer("store", base) as again, again.batch() as batch:
+            batch.put(1, 1, b"new")
+
+    async def follow():
+        texts = []
+        async for snapshot in consumer.updates():
+            texts.append(bytes(snapshot[1, 1]))
+            if texts[-1] == b"new":
+                break
+            producer.close()
+            strata.remove_store("store", base)
+            asyncio.get_running_loop().call_soon(go_on)  # once it waits for a store
+        return texts
+
+    assert run(follow()) == ([b"old", b"new"] if then == "another store" else [b"old"])
+    assert others == [then]
 
 
 def test_cancelling_leaves_nothing_behind(consumer, publish):

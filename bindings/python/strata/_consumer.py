@@ -178,12 +178,14 @@ class Consumer(_strata.Consumer):
         try:
             while not self.closed:
                 event.clear()
+                gone = False
                 if reattach and self.store_replaced:
                     try:
                         self.reattach()
                     except _strata.Error as error:
                         if error.code != "store_not_found":
                             raise
+                        gone = True
                     else:
                         seen = None  # generations of another store
                 if self.closed:
@@ -193,12 +195,25 @@ class Consumer(_strata.Consumer):
                     seen = snapshot.generation
                     yield snapshot
                     del snapshot  # so that no old one is held while nothing happens
+                elif gone:
+                    await self._another_store(loop, event)
                 else:
                     await event.wait()
         finally:
             watch.discard(event)
             if not watch._events:
                 self._watches.pop(loop, None)
+
+    async def _another_store(self, loop, event):
+        """Until there is a store of that name again, or the consumer is closed."""
+        with StoreWatch(self.name, self.base_path) as store:
+            loop.add_reader(store.fileno(), event.set)
+            try:
+                while not (self.closed or store.present()):
+                    await event.wait()
+                    event.clear()
+            finally:
+                loop.remove_reader(store.fileno())
 
     def _stop_watches(self):
         for watch in list(self._watches.values()):
