@@ -27,6 +27,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
+std::string sha256sum_of(const fs::path& file) {
+    const CommandResult sum = RunningCommand({"sha256sum", file.string()}).finish();
+    REQUIRE(sum.code == 0);
+    return sum.out.substr(0, 64);
+}
+
 /// Changes a manifest and gives it the checksum that it has then.
 void rewrite_manifest(const fs::path& manifest, const std::string& from, const std::string& to) {
     std::string text = content_of(manifest);
@@ -34,9 +40,7 @@ void rewrite_manifest(const fs::path& manifest, const std::string& from, const s
     REQUIRE(at != std::string::npos);
     text.replace(at, from.size(), to);
     std::ofstream(manifest, std::ios::binary | std::ios::trunc) << text;
-    const CommandResult sum = RunningCommand({"sha256sum", manifest.string()}).finish();
-    REQUIRE(sum.code == 0);
-    std::ofstream(manifest.string() + ".sha256") << sum.out.substr(0, 64) << "  manifest.json\n";
+    std::ofstream(manifest.string() + ".sha256") << sha256sum_of(manifest) << "  manifest.json\n";
 }
 
 }  // namespace
@@ -65,6 +69,10 @@ TEST_CASE("a damaged backup is refused by name, and nothing is put in its place"
     SUBCASE("a manifest") {
         named = "backup-00000002/manifest.json";
         damage(setting.backups / named, "market");
+    }
+    SUBCASE("the list of what has not changed") {
+        named = "backup-00000002/unchanged.json";
+        damage(setting.backups / named, "digest");
     }
     SUBCASE("a manifest further back was exchanged") {
         named = "backup-00000001/manifest.json";
@@ -150,7 +158,7 @@ TEST_CASE("a manifest that lies is found out") {
     SUBCASE("no JSON") { from = "{", to = "{{"; }
     SUBCASE("another format") { from = "strata backup", to = "strata"; }
     SUBCASE("another version") {
-        from = "\"version\": 1", to = "\"version\": 2", code = "format_version";
+        from = "\"version\": 2", to = "\"version\": 3", code = "format_version";
     }
     rewrite_manifest(setting.file(2, "manifest.json"), from, to);
     const auto error = error_of([&] { setting.restored({}); });
@@ -160,6 +168,53 @@ TEST_CASE("a manifest that lies is found out") {
     CHECK(contains(error->path(), "backup-00000002"));
     CHECK(!verify_backups(setting.backups).ok());
     CHECK(setting.restored({.number = 1}).size() > 1000);
+}
+
+TEST_CASE("the two lists of a manifest that contradict each other are found out") {
+    const BackupSetting setting;
+    Producer producer = setting.store.create();
+    fill_market(producer);
+    setting.back_up();
+    publish(producer, {1, 7}, "changed");
+    setting.back_up();
+    const fs::path unchanged = setting.file(2, "unchanged.json");
+    const std::string before = content_of(unchanged);
+    const std::string checksum_before = sha256sum_of(unchanged);
+    std::string text = before;
+    const auto replace = [&](const std::string& from, const std::string& to) {
+        REQUIRE(text.find(from) != std::string::npos);
+        text.replace(text.find(from), from.size(), to);
+    };
+    SUBCASE("a dimension in both") { replace("\"dimension_id\": 2", "\"dimension_id\": 1"); }
+    SUBCASE("of another backup") { replace("\"number\": 2", "\"number\": 1"); }
+    SUBCASE("a kind that belongs into the other") { replace("\"same\"", "\"changes\""); }
+    SUBCASE("no JSON") { replace("{", "{{"); }
+    std::ofstream(unchanged, std::ios::binary | std::ios::trunc) << text;
+    rewrite_manifest(setting.file(2, "manifest.json"), checksum_before, sha256sum_of(unchanged));
+    if (text.size() != before.size()) {
+        rewrite_manifest(setting.file(2, "manifest.json"),
+                         "\"bytes\": " + std::to_string(before.size()),
+                         "\"bytes\": " + std::to_string(text.size()));
+    }
+    const auto error = error_of([&] { setting.restored({}); });
+    REQUIRE(error);
+    CAPTURE(std::string(error->what()));
+    CHECK(error->code() == Errc::corrupt);
+    CHECK(error->path() == unchanged.string());
+    CHECK(setting.nothing_left());
+}
+
+TEST_CASE("of the backups that it builds on, one reads what had changed in them alone") {
+    const BackupSetting setting;
+    Producer producer = setting.store.create();
+    fill_market(producer);
+    for (const std::string content : {"first", "second", "third"}) {
+        setting.back_up();
+        publish(producer, {1, 7}, content);
+    }
+    fs::remove(setting.file(2, "unchanged.json"));  // of all other dimensions, which may be many
+    CHECK(setting.back_up().layers == 1);
+    CHECK(setting.restored({}) == setting.now());
 }
 
 TEST_CASE("an archive of another dimension is not taken, though the manifest has its checksums") {

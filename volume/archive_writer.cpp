@@ -9,6 +9,7 @@
 #include "ipc/layer_block.hpp"
 #include "ipc/os/named_files.hpp"
 #include "strata/text_values.hpp"
+#include "volume/archive_draft.hpp"
 #include "volume/archive_files.hpp"
 #include "volume/archive_folder.hpp"
 #include "volume/archive_header.hpp"
@@ -200,20 +201,7 @@ void ArchiveWriter::add(const ArchivedLayer& description, std::span<const std::b
     }
 }
 
-// Safe: a Layer is only made of a block whose header lies directly before the payload.
-void ArchiveWriter::add(const Layer& layer) {
-    const auto block = ipc::LayerBlock::of_payload(layer.data());
-    ArchivedLayer description{.layer = layer.id().layer,
-                              .frequency = layer.frequency(),
-                              .name = std::string(layer.name()),
-                              .type_tag = layer.type_tag(),
-                              .alignment = block.asked_alignment(layer.alignment()),
-                              .live_checksum = layer.checksum()};
-    for (const std::string_view keyword : layer.keywords()) {
-        description.keywords.emplace_back(keyword);
-    }
-    add(description, layer.bytes());
-}
+void ArchiveWriter::add(const Layer& layer) { add(impl::description_of(layer), layer.bytes()); }
 
 void ArchiveWriter::complete() {
     State& own = ipc::part_of(state_, "ArchiveWriter");

@@ -12,6 +12,7 @@
 #include "ipc/os/named_files.hpp"
 #include "volume/failures.hpp"
 #include "volume/sha256.hpp"
+#include "volume/staged_directory.hpp"
 
 namespace strata::volume_impl {
 
@@ -20,15 +21,6 @@ namespace os = ipc::os;
 namespace {
 
 constexpr std::string_view folder_prefix = "backup-";
-
-std::uint64_t number_of(const std::string& folder) noexcept {
-    std::uint64_t number = 0;
-    if (folder.starts_with(folder_prefix)) {
-        std::from_chars(folder.data() + folder_prefix.size(), folder.data() + folder.size(),
-                        number);
-    }
-    return number != 0 && backup_folder(number) == folder ? number : 0;
-}
 
 std::string read_text(const std::filesystem::path& directory, const char* name,
                       std::uint64_t most_bytes, std::string_view operation) {
@@ -67,6 +59,62 @@ std::string backup_folder(std::uint64_t number) {
     return std::string(folder_prefix) + digits;
 }
 
+std::uint64_t backup_number(const std::string& folder) noexcept {
+    std::uint64_t number = 0;
+    if (folder.starts_with(folder_prefix)) {
+        std::from_chars(folder.data() + folder_prefix.size(), folder.data() + folder.size(),
+                        number);
+    }
+    return number != 0 && backup_folder(number) == folder ? number : 0;
+}
+
+// Nobody else may read it: the store may have been for few.
+void make_backup_directory(const std::filesystem::path& directory, std::string_view operation) {
+    constexpr std::uint32_t mode = 0700;
+    const std::filesystem::path parent = std::filesystem::absolute(directory).parent_path();
+    std::error_code error;
+    std::filesystem::create_directories(parent, error);
+    if (error) {
+        fail_file(error.value(), operation, parent, "cannot be made");
+    }
+    const int made = os::create_directory(directory.string(), mode);
+    if (made == EEXIST) {
+        return;
+    }
+    const auto above = os::open_directory(parent.string());
+    const int sync_error = above ? os::sync_directory(above.value.get()) : above.error;
+    if (const int failed = made != 0 ? made : sync_error) {
+        fail_file(failed, operation, directory, "cannot be made");
+    }
+}
+
+void remove_unfinished_backups(const std::filesystem::path& directory, std::string_view operation) {
+    const std::vector<std::string> abandoned = abandoned_stages(directory);
+    if (abandoned.empty()) {
+        return;
+    }
+    const auto opened = os::open_directory(directory.string());
+    for (const std::string& name : abandoned) {
+        const int error = opened ? remove_tree(opened.value, name) : opened.error;
+        if (error != 0 && error != ENOENT) {
+            fail_file(error, operation, directory / name,
+                      "was left half made and cannot be removed");
+        }
+    }
+}
+
+Sha256Digest check_manifest(std::string_view text, std::string_view checksum_file,
+                            const std::filesystem::path& path, std::string_view operation) {
+    const Sha256Digest checksum = sha256_of(text);
+    const auto wanted =
+        parse_checksum("sha256:" + std::string(checksum_file.substr(0, checksum_file.find(' '))));
+    if (!wanted || *wanted != checksum) {
+        fail_corrupt(operation, path,
+                     "does not have the checksum in " + std::string(manifest_checksum_name));
+    }
+    return checksum;
+}
+
 BackupDirectory::BackupDirectory(std::filesystem::path path, std::string_view operation)
     : path_(std::move(path)), operation_(operation) {
     const auto opened = os::open_directory(path_.string());
@@ -78,26 +126,29 @@ BackupDirectory::BackupDirectory(std::filesystem::path path, std::string_view op
         fail_file(names.error, operation_, path_, "cannot be listed");
     }
     for (const std::string& name : names.value) {
-        if (const std::uint64_t number = number_of(name); number != 0) {
+        if (const std::uint64_t number = backup_number(name); number != 0) {
             numbers_.push_back(number);
         }
     }
     std::ranges::sort(numbers_);
 }
 
-BackupDirectory::Loaded BackupDirectory::read(std::uint64_t number) const {
+void BackupDirectory::add_unpublished(std::uint64_t number, std::filesystem::path path) {
+    unpublished_ = number;
+    unpublished_path_ = std::move(path);
+    const auto at = std::ranges::lower_bound(numbers_, number);
+    if (at == numbers_.end() || *at != number) {
+        numbers_.insert(at, number);
+    }
+}
+
+BackupDirectory::Loaded BackupDirectory::read_changed(std::uint64_t number) const {
     const std::filesystem::path folder = backup_path(number);
     const std::filesystem::path path = folder / manifest_name;
     const std::string text = read_text(folder, manifest_name, max_manifest_bytes, operation_);
-    // As sha256sum writes it: so that `sha256sum -c` can check it, too.
-    constexpr std::uint64_t most_bytes = 4096;
-    const std::string said = read_text(folder, manifest_checksum_name, most_bytes, operation_);
-    const Sha256Digest checksum = sha256_of(text);
-    const auto wanted = parse_checksum("sha256:" + said.substr(0, said.find(' ')));
-    if (!wanted || *wanted != checksum) {
-        fail_corrupt(operation_, path,
-                     "does not have the checksum in " + std::string(manifest_checksum_name));
-    }
+    const std::string said =
+        read_text(folder, manifest_checksum_name, max_checksum_bytes, operation_);
+    const Sha256Digest checksum = check_manifest(text, said, path, operation_);
     BackupManifest manifest = parse_manifest(text, path);
     if (manifest.number != number) {
         fail_corrupt(operation_, path,
@@ -107,19 +158,41 @@ BackupDirectory::Loaded BackupDirectory::read(std::uint64_t number) const {
     return {std::move(manifest), checksum};
 }
 
-const BackupDirectory::Loaded& BackupDirectory::load(std::uint64_t number) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = loaded_.find(number);
-    return found != loaded_.end() ? found->second
-                                  : loaded_.emplace(number, read(number)).first->second;
+const BackupDirectory::Loaded& BackupDirectory::changed(std::uint64_t number) const {
+    const auto found = changed_.find(number);
+    return found != changed_.end() ? found->second
+                                   : changed_.emplace(number, read_changed(number)).first->second;
 }
 
 const BackupManifest& BackupDirectory::manifest(std::uint64_t number) const {
-    return load(number).manifest;
+    const std::lock_guard lock(mutex_);
+    const BackupManifest& changes = changed(number).manifest;
+    if (!changes.unchanged) {
+        return changes;
+    }
+    const auto found = whole_.find(number);
+    if (found != whole_.end()) {
+        return found->second;
+    }
+    const std::filesystem::path path = backup_path(number) / unchanged_name;
+    const std::string text =
+        read_text(backup_path(number), unchanged_name, max_manifest_bytes, operation_);
+    if (text.size() != changes.unchanged->bytes || sha256_of(text) != changes.unchanged->checksum) {
+        fail_corrupt(operation_, path, "does not have the checksum in the manifest");
+    }
+    BackupManifest whole = changes;
+    parse_unchanged(text, path, whole);
+    return whole_.emplace(number, std::move(whole)).first->second;
+}
+
+const BackupManifest& BackupDirectory::changes(std::uint64_t number) const {
+    const std::lock_guard lock(mutex_);
+    return changed(number).manifest;
 }
 
 const Sha256Digest& BackupDirectory::checksum(std::uint64_t number) const {
-    return load(number).checksum;
+    const std::lock_guard lock(mutex_);
+    return changed(number).checksum;
 }
 
 const BackupManifest& BackupDirectory::base(const BackupManifest& from,
@@ -130,7 +203,8 @@ const BackupManifest& BackupDirectory::base(const BackupManifest& from,
         ipc::fail(Errc::file_not_found, operation_, backup_path(number).string(),
                   link + ", which is not there", "an earlier backup may not need it");
     }
-    const Loaded& loaded = load(number);
+    const std::lock_guard lock(mutex_);
+    const Loaded& loaded = changed(number);
     const BackupLink* const known = from.link(number);
     if (known == nullptr || known->checksum != loaded.checksum) {
         fail_corrupt(operation_, backup_path(number) / manifest_name,

@@ -17,7 +17,11 @@ namespace strata::volume_impl {
 
 inline constexpr const char* manifest_name = "manifest.json";
 inline constexpr const char* manifest_checksum_name = "manifest.json.sha256";
-inline constexpr std::uint64_t max_manifest_bytes = std::uint64_t{1} << 30;
+inline constexpr std::uint64_t max_checksum_bytes = 4096;  // of manifest.json.sha256
+inline constexpr const char* unchanged_name = "unchanged.json";
+inline constexpr std::uint64_t max_manifest_bytes = std::uint64_t{1} << 30;  // of either file
+inline constexpr std::string_view manifest_format = "strata backup";
+inline constexpr std::uint64_t manifest_version = 2;
 
 /// How a backup holds a dimension.
 enum class BackupKind : unsigned char {
@@ -48,6 +52,13 @@ struct BackupLink {
     Sha256Digest checksum{};
 };
 
+/// The other file of a manifest: the dimensions that are the same as in another backup. Apart, so
+/// that what builds on a backup, and needs its archives alone, reads what had changed and no more.
+struct UnchangedFile {
+    std::uint64_t bytes = 0;
+    Sha256Digest checksum{};
+};
+
 struct BackupManifest {
     std::uint64_t number = 0;
     std::string store{};
@@ -62,15 +73,26 @@ struct BackupManifest {
     std::uint32_t mode = 0;                     ///< of its files
     bool complete = false;                      ///< all dimensions that the generation has
     std::vector<BackupLink> builds_on{};        ///< ascending
-    std::vector<BackedDimension> dimensions{};  ///< ascending
+    std::optional<UnchangedFile> unchanged{};   ///< none: no dimension is the same
+    std::vector<BackedDimension> dimensions{};  ///< ascending; see parse_manifest
 
     const BackedDimension* find(Dimension dimension) const noexcept;
     /// Null if it does not build on that backup.
     const BackupLink* link(std::uint64_t number) const noexcept;
 };
 
+/// The text of unchanged.json; empty if there is none. The manifest is told of it.
+std::string unchanged_text(BackupManifest& manifest);
+/// After unchanged_text.
 std::string manifest_text(const BackupManifest& manifest);
-/// `path` is for errors: corrupt, format_version.
+/// Of manifest.json.sha256: as sha256sum writes it.
+std::string manifest_checksum_text(std::string_view manifest_text);
+/// Without the dimensions in `unchanged`. `path` is for errors: corrupt, format_version.
 BackupManifest parse_manifest(std::string_view text, const std::filesystem::path& path);
+/// Adds those.
+void parse_unchanged(std::string_view text, const std::filesystem::path& path,
+                     BackupManifest& manifest);
+
+inline constexpr const char* kind_names[] = {"whole", "changes", "same"};
 
 }  // namespace strata::volume_impl

@@ -46,9 +46,8 @@ const impl::BackupManifest& chosen(const impl::BackupDirectory& directory,
         return directory.manifest(number);
     }
     for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
-        const impl::BackupManifest& manifest = directory.manifest(*number);
-        if (manifest.generation == options.generation) {
-            return manifest;
+        if (directory.changes(*number).generation == options.generation) {
+            return directory.manifest(*number);
         }
     }
     ipc::fail(Errc::file_not_found, operation, directory.path().string(),

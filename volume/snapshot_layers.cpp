@@ -37,17 +37,14 @@ std::vector<DimensionInfo> chosen_dimensions(const Snapshot& snapshot,
     return found;
 }
 
-void write_layer(ArchiveWriter& writer, Dimension dimension, const Layer& layer,
-                 TransferCounters& counters, std::string_view operation) {
+void check_layer(const Layer& layer, std::string_view operation) {
     if (!layer.verify()) {
         ipc::fail(Errc::corrupt, operation, "",
                   "layer " + std::to_string(layer.id().layer) + " of dimension " +
-                      std::to_string(dimension) + " of the live store does not have its checksum",
+                      std::to_string(layer.id().dimension) +
+                      " of the live store does not have its checksum",
                   "`strata verify` lists all damage");
     }
-    writer.add(layer);
-    counters.layers.fetch_add(1, std::memory_order_relaxed);
-    counters.bytes.fetch_add(layer.size(), std::memory_order_relaxed);
 }
 
 void write_layers(ArchiveWriter& writer, const DimensionView& view, TransferCounters& counters,
@@ -58,7 +55,10 @@ void write_layers(ArchiveWriter& writer, const DimensionView& view, TransferCoun
             return;
         }
         try {
-            write_layer(writer, view.dimension(), layer, counters, operation);
+            check_layer(layer, operation);
+            writer.add(layer);
+            counters.layers.fetch_add(1, std::memory_order_relaxed);
+            counters.bytes.fetch_add(layer.size(), std::memory_order_relaxed);
         } catch (const Error&) {
             guard.check(operation);  // a file that was cut short is the reason that counts
             throw;

@@ -29,9 +29,8 @@ std::vector<DimensionInfo> chosen_dimensions(const Snapshot& snapshot,
                                              const std::vector<Dimension>& dimensions,
                                              std::string_view operation);
 
-/// Throws corrupt, and what ArchiveWriter::add throws. Under a ReadGuard, which the caller asks.
-void write_layer(ArchiveWriter& writer, Dimension dimension, const Layer& layer,
-                 TransferCounters& counters, std::string_view operation);
+/// Throws corrupt if it does not have its checksum. Under a ReadGuard, which the caller asks.
+void check_layer(const Layer& layer, std::string_view operation);
 
 /// All layers of a dimension, under a guard of its own; ends early when `stop` becomes true.
 void write_layers(ArchiveWriter& writer, const DimensionView& view, TransferCounters& counters,

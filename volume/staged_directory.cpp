@@ -23,7 +23,7 @@ std::string hidden_name_for(const std::string& name) {
 }
 
 StagedDirectory::StagedDirectory(const std::filesystem::path& parent, std::string name,
-                                 std::string_view operation)
+                                 std::string_view operation, std::uint32_t mode)
     : parent_path_(parent),
       name_(std::move(name)),
       operation_(operation),
@@ -39,7 +39,7 @@ StagedDirectory::StagedDirectory(const std::filesystem::path& parent, std::strin
     if (const int error = os::set_lock(parent_.get(), os::LockType::shared, 0, 1)) {
         fail_file(error, operation_, parent, "cannot be locked");
     }
-    if (const int error = os::create_directory_at(parent_.get(), hidden_, directory_mode)) {
+    if (const int error = os::create_directory_at(parent_.get(), hidden_, mode)) {
         hidden_.clear();
         fail_file(error, operation_, path_, "cannot be made");
     }
@@ -101,6 +101,17 @@ ipc::FileDescriptor StagedDirectory::create_file(const std::string& name) const 
 void StagedDirectory::create_directory(const std::string& name) const {
     if (const int error = os::create_directory_at(directory_.get(), name, directory_mode)) {
         fail_file(error, operation_, path_ / name, "cannot be made");
+    }
+}
+
+void StagedDirectory::write_file(const std::string& name, std::string_view text) const {
+    ipc::FileDescriptor file = create_file(name);
+    const auto done = os::write_all(file.get(), text.data(), text.size());
+    int error = done.error;
+    error = error != 0 ? error : os::sync_data(file.get());
+    error = error != 0 ? error : os::close_file(std::move(file));
+    if (error != 0) {
+        fail_file(error, operation_, target() / name, "cannot be written");
     }
 }
 

@@ -22,7 +22,7 @@ class StagedDirectory {
 public:
     /// A new, empty directory next to `parent`/`name`.
     StagedDirectory(const std::filesystem::path& parent, std::string name,
-                    std::string_view operation);
+                    std::string_view operation, std::uint32_t mode = directory_mode);
     StagedDirectory(StagedDirectory&& other) noexcept;
     StagedDirectory& operator=(StagedDirectory&& other) noexcept;
     StagedDirectory(const StagedDirectory&) = delete;
@@ -37,6 +37,8 @@ public:
 
     ipc::FileDescriptor create_file(const std::string& name) const;
     void create_directory(const std::string& name) const;
+    /// A file with that text, on the disk.
+    void write_file(const std::string& name, std::string_view text) const;
 
     /// Makes it durable and gives it its name. Anything that had the name gets the hidden one;
     /// returns whether there was any.
