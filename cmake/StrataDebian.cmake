@@ -108,11 +108,11 @@ strata_debian_package(libraries libstrata${soversion} libs
   DESCRIPTION "${about}\n.\nThis is the library with the C interface, which bindings use.${popcnt}")
 strata_debian_package(development libstrata-dev libdevel
   DEPENDS "libstrata${soversion} (= ${version}), libc6-dev"
-  RECOMMENDS "libssl-dev"
+  RECOMMENDS "libssl-dev, libarchive-dev"
   SUGGESTS "libboost-dev, strata-tools"
   SUMMARY "versioned data shared between processes (development files)"
   DESCRIPTION "${about}\n.\nThese are the headers, the C++ libraries (static), and files for CMake and
-pkg-config. The component volume needs libssl-dev,
+pkg-config. The component volume needs libssl-dev and libarchive-dev,
 <strata/interprocess.hpp> needs libboost-dev.${popcnt}")
 strata_debian_package(tools strata-tools utils
   SHLIBDEPS

@@ -65,6 +65,12 @@ if(TARGET strata_c)
   install(FILES ${PROJECT_BINARY_DIR}/strata-c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endif()
 if(TARGET strata_volume)
+  set(strata_pc_archive)
+  set(strata_pc_archive_name)
+  if(STRATA_VOLUME_STREAMS)
+    set(strata_pc_archive " -larchive")
+    set(strata_pc_archive_name ", libarchive")
+  endif()
   configure_file(${PROJECT_SOURCE_DIR}/cmake/strata-volume.pc.in
     ${PROJECT_BINARY_DIR}/strata-volume.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/strata-volume.pc

@@ -228,6 +228,49 @@ TEST_CASE("rollback publishes what is durable again, if it is told to") {
     CHECK(contains(setting.run({"rollback", "--store", "market", "--force"}).out, "nothing to do"));
 }
 
+TEST_CASE("a backup goes through a pipe, and what was cut on the way is not taken") {
+    const Setting setting;
+    std::optional<Producer> producer(setting.store.create());
+    publish(*producer, {1, 5}, "joy");
+    publish(*producer, {4, 1}, payload_of(1, 2, 300'000));
+    const fs::path base = setting.store.base();
+    const auto shell = [&](const std::string& line) {
+        return RunningCommand({"bash", "-o", "pipefail", "-c",
+                               "cd '" + base.string() + "'; export TMPDIR=$PWD; " +
+                                   "v() { '" STRATA_COMMAND "' --base . volume \"$@\"; }; " + line})
+            .finish();
+    };
+    const CommandResult piped =
+        shell("v backup --store market --output - | v receive received --json");
+    CHECK(piped.code == 0);
+    CHECK(piped.err.empty());
+    CHECK(piped.json()["layers"] == 2);
+    publish(*producer, {1, 5}, "calm");
+    CHECK(shell("v backup --store market --since received --output - | v receive received").code ==
+          0);
+    CHECK(contains(shell("v restore received --store second").out, "backup 2"));
+    CHECK(Consumer::attach("second", {.base_path = base}).snapshot().get({1, 5}).text() == "calm");
+
+    // The name says how it is compressed, and the dimensions may stand where the directory would.
+    CHECK(contains(shell("v backup D01 --store market --output one.tar.zst").out, "1 layers, 4 B"));
+    CHECK(contains(shell("head -c 4 one.tar.zst | od -An -tx1").out, "28 b5 2f fd"));
+    CHECK(shell("v backup --store market --output - --format tar.gz > all").code == 0);
+    CHECK(contains(shell("v backups - --verify < all").out, "no damage"));
+    CHECK(shell("v restore all --store third").code == 0);
+    CHECK(shell("head -c 5000 all | v restore - --store fourth").code == 4);
+    CHECK(!fs::exists(base / "fourth"));
+    CHECK(shell("v receive received < /dev/null").code == 4);
+
+    const CommandResult gone = shell("v backup --store market --output - | true");
+    CHECK(gone.code == 1);
+    CHECK(contains(gone.err, "nobody reads it"));
+    CHECK(shell("v backup").code == 2);
+    CHECK(shell("v backup --store market --since received").code == 2);
+    CHECK(shell("v backup --store market --full --output x").code == 2);
+    CHECK(shell("v backup --store market --output x.tar --format zip").code == 2);
+    CHECK(shell("ls -A | grep -e strata-new -e '^x'").out.empty());
+}
+
 TEST_CASE("a live store is backed up, listed, checked and restored") {
     const Setting setting;
     const std::string backups = (setting.store.base() / "backups").string();

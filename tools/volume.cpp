@@ -19,6 +19,7 @@ namespace {
 volatile std::sig_atomic_t cancelled = 0;
 constexpr std::array<int, 3> signals = {SIGINT, SIGTERM, SIGHUP};
 std::array<struct sigaction, signals.size()> actions_before{};
+struct sigaction pipe_action_before {};
 
 void init(const Settings& settings, const VolumeArguments& arguments) {
     InitReport report;
@@ -65,12 +66,16 @@ Cancellation::Cancellation() {
         action.sa_handler = [](int signal) { cancelled = signal; };
         ::sigaction(signals[i], &action, &actions_before[i]);
     }
+    struct sigaction ignored {};
+    ignored.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignored, &pipe_action_before);
 }
 
 Cancellation::~Cancellation() {
     for (std::size_t i = 0; i < signals.size(); ++i) {
         ::sigaction(signals[i], &actions_before[i], nullptr);
     }
+    ::sigaction(SIGPIPE, &pipe_action_before, nullptr);
 }
 
 void Cancellation::check() {
@@ -164,6 +169,7 @@ void add_volume_commands(CLI::App& app, Settings& settings) {
         "  strata volume load D05\n"
         "  strata volume backup /srv/backups --store market\n"
         "  strata volume restore /srv/backups --store market --generation 42 --replace\n"
+        "  strata volume backup --store market --output - | ssh there strata volume receive DIR\n"
         "MMAP_BASE_PATH, MMAP_INITIAL_SIZE and MMAP_MAX_SIZE in the environment are its defaults.\n"
         "Without --store the volume's own live store is meant, live/consciousness in it.",
         [arguments] {});
@@ -181,6 +187,7 @@ void add_volume_commands(CLI::App& app, Settings& settings) {
     add_volume_access_command(volume, settings, *arguments);
     add_volume_proto_command(volume, settings, *arguments);
     add_volume_rollback_command(volume, settings, *arguments);
+    add_volume_stream_commands(volume, settings, *arguments);
     add_volume_verify_command(volume, settings, *arguments);
 }
 

@@ -47,7 +47,7 @@ Producer producer_of(const Settings& settings, const StorePlace& place,
                      const VolumeArguments& arguments);
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process but make `check` throw Ended,
-/// so that what is half made is taken away.
+/// so that what is half made is taken away; a pipe that nobody reads any more is an error.
 class Cancellation {
 public:
     Cancellation();
@@ -87,6 +87,7 @@ void add_volume_access_command(CLI::App* volume, Settings& settings, VolumeArgum
 void add_volume_proto_command(CLI::App* volume, Settings& settings, VolumeArguments& arguments);
 void add_volume_info_command(CLI::App* volume, Settings& settings, VolumeArguments& arguments);
 void add_volume_rollback_command(CLI::App* volume, Settings& settings, VolumeArguments& arguments);
+void add_volume_stream_commands(CLI::App* volume, Settings& settings, VolumeArguments& arguments);
 void add_volume_verify_command(CLI::App* volume, Settings& settings, VolumeArguments& arguments);
 
 }  // namespace strata::tools

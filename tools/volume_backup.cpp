@@ -8,6 +8,7 @@
 #include "quantities.hpp"
 #include "text.hpp"
 #include "volume.hpp"
+#include "volume_stream.hpp"
 #include <strata/volume_backup.hpp>
 
 namespace strata::tools {
@@ -24,14 +25,53 @@ struct Arguments {
     Generation generation = 0;
     std::uint64_t number = 0;
     std::optional<std::uint64_t> limit;
+    StreamArguments stream;
 };
 
 std::string dimensions_text(std::uint64_t count) {
     return std::to_string(count) + (count == 1 ? " dimension" : " dimensions");
 }
 
+/// Where the backups are: the directory that was given, or what the stream was that was given
+/// instead.
+class Backups {
+public:
+    Backups(const Settings& settings, const VolumeArguments& volume, const Arguments& arguments)
+        : directory_(arguments.directory) {
+        if (is_stream(arguments.directory)) {
+            unpacked_.emplace(
+                unpack(settings, arguments.directory, arguments.stream, volume.threads));
+            directory_ = unpacked_->directory();
+        }
+    }
+    const std::filesystem::path& directory() const noexcept { return directory_; }
+
+private:
+    std::filesystem::path directory_;
+    std::optional<UnpackedBackup> unpacked_;
+};
+
+void run_stream(const Settings& settings, const VolumeArguments& volume,
+                const Arguments& arguments) {
+    if (arguments.full) {
+        throw Complaint{Exit::usage, "usage", "a stream is full unless --since is given"};
+    }
+    VolumeArguments all = volume;
+    if (!arguments.directory.empty()) {  // there is none: it is the first dimension
+        all.dimensions.insert(all.dimensions.begin(), arguments.directory);
+    }
+    run_send(settings, all, arguments.stream);
+}
+
 void run_backup(const Settings& settings, const VolumeArguments& volume,
                 const Arguments& arguments) {
+    if (!arguments.stream.output.empty()) {
+        run_stream(settings, volume, arguments);
+        return;
+    }
+    if (arguments.directory.empty()) {
+        throw Complaint{Exit::usage, "usage", "where to? a directory of backups, or --output FILE"};
+    }
     const auto started = steady_clock::now();
     const StorePlace place = store_place(settings, volume);
     Settings there = settings;
@@ -77,10 +117,11 @@ void run_backup(const Settings& settings, const VolumeArguments& volume,
 void run_verify(const Settings& settings, const VolumeArguments& volume,
                 const Arguments& arguments) {
     const auto started = steady_clock::now();
+    const Backups backups(settings, volume, arguments);
     VolumeReport report;
     {
         TransferBar bar(settings);
-        report = verify_backups(arguments.directory,
+        report = verify_backups(backups.directory(),
                                 {.dimensions = parse_dimensions(volume.dimensions),
                                  .threads = volume.threads,
                                  .progress = bar.progress()},
@@ -95,7 +136,8 @@ void run_backups(const Settings& settings, const VolumeArguments& volume,
         run_verify(settings, volume, arguments);
         return;
     }
-    const std::vector<BackupInfo> backups = list_backups(arguments.directory);
+    const Backups place(settings, volume, arguments);
+    const std::vector<BackupInfo> backups = list_backups(place.directory());
     if (settings.json) {
         JsonList list;
         for (const BackupInfo& info : backups) {
@@ -154,6 +196,7 @@ void run_restore(const Settings& settings, const VolumeArguments& volume,
                  const Arguments& arguments) {
     const auto started = steady_clock::now();
     const StorePlace place = store_place(settings, volume);
+    const Backups backups(settings, volume, arguments);
     RestoreOptions options{.number = arguments.number,
                            .generation = arguments.generation,
                            .dimensions = parse_dimensions(volume.dimensions),
@@ -167,9 +210,9 @@ void run_restore(const Settings& settings, const VolumeArguments& volume,
         options.progress = bar.progress();
         if (!options.dimensions.empty() && !arguments.replace && is_there(place)) {
             Producer producer = producer_of(settings, place, volume);
-            report = restore_dimensions(arguments.directory, producer, options);
+            report = restore_dimensions(backups.directory(), producer, options);
         } else {
-            report = restore_store(arguments.directory, place.name, place.base, options);
+            report = restore_store(backups.directory(), place.name, place.base, options);
         }
     }
     if (settings.json) {
@@ -190,10 +233,10 @@ void run_restore(const Settings& settings, const VolumeArguments& volume,
                duration_text(steady_clock::now() - started));
 }
 
-void add_directory(CLI::App* command, Arguments& arguments, VolumeArguments& volume) {
-    command->add_option("directory", arguments.directory, "Directory of the backups")
-        ->required()
-        ->type_name("DIR");
+CLI::Option* add_directory(CLI::App* command, Arguments& arguments, VolumeArguments& volume,
+                           const char* what) {
+    CLI::Option* const directory =
+        command->add_option("directory", arguments.directory, what)->type_name("DIR");
     command
         ->add_option("dimension", volume.dimensions,
                      "Numbers, D01, or names of core dimensions; all if none is given")
@@ -201,7 +244,11 @@ void add_directory(CLI::App* command, Arguments& arguments, VolumeArguments& vol
     add_number<unsigned>(command, "--threads", volume.threads,
                          "At most so many; one for each processor if not given",
                          {.least = 1, .most = 1024});
+    return directory;
 }
+
+constexpr const char* backups_or_stream =
+    "Directory of the backups, or a whole backup's stream: a file, or - for standard input";
 
 void add_which(CLI::App* command, Arguments& arguments) {
     add_number<std::uint64_t>(command, "--number", arguments.number, "The backup of this number",
@@ -218,7 +265,9 @@ void add_volume_backup_commands(CLI::App* volume, Settings& settings,
         [&settings, &volume_arguments, arguments] {
             run_backup(settings, volume_arguments, *arguments);
         });
-    add_directory(backup, *arguments, volume_arguments);
+    add_directory(backup, *arguments, volume_arguments,
+                  "Directory of the backups; not with --output");
+    add_output_options(backup, arguments->stream);
     backup->add_flag("--full", arguments->full, "Everything, so that no older one is needed");
 
     CLI::App* const backups = add_volume_command(
@@ -226,7 +275,8 @@ void add_volume_backup_commands(CLI::App* volume, Settings& settings,
         [&settings, &volume_arguments, arguments] {
             run_backups(settings, volume_arguments, *arguments);
         });
-    add_directory(backups, *arguments, volume_arguments);
+    add_directory(backups, *arguments, volume_arguments, backups_or_stream)->required();
+    add_unpack_options(backups, arguments->stream);
     add_which(backups, *arguments);
     backups->add_flag("--verify", arguments->verify, "Read everything and compare all checksums");
 
@@ -236,7 +286,8 @@ void add_volume_backup_commands(CLI::App* volume, Settings& settings,
         [&settings, &volume_arguments, arguments] {
             run_restore(settings, volume_arguments, *arguments);
         });
-    add_directory(restore, *arguments, volume_arguments);
+    add_directory(restore, *arguments, volume_arguments, backups_or_stream)->required();
+    add_unpack_options(restore, arguments->stream);
     add_which(restore, *arguments);
     add_number<Generation>(restore, "--generation", arguments->generation,
                            "The newest backup of this generation", {.least = 1});

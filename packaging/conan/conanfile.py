@@ -59,6 +59,7 @@ class StrataRecipe(ConanFile):
         self.requires("xxhash/[>=0.8]", transitive_headers=False)
         if self.options.with_volume:
             self.requires("openssl/[>=3.0]")
+            self.requires("libarchive/[>=3.4]", options={"with_zlib": True, "with_zstd": True})
             self.requires("nlohmann_json/[>=3.10]", transitive_headers=False)
         if self.options.with_tools:
             self.requires("cli11/[>=2.3]")

@@ -34,7 +34,7 @@ done
 mapfile -t needed < <(for deb in "${debs[@]}"; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' |
     sed 's/^ *//; s/[ (|].*//' | grep -v -e strata -e '^$' | sort -u)
 status=0
-/usr/bin/python3 "$here/clean_root.py" "$root" "${needed[@]}" g++ make cmake pkg-config libssl-dev || status=$?
+/usr/bin/python3 "$here/clean_root.py" "$root" "${needed[@]}" g++ make cmake pkg-config libssl-dev libarchive-dev || status=$?
 ((status != 77)) || skip "see above"
 ((status == 0)) || exit 1
 

@@ -5,7 +5,7 @@
 
 declare -A packages=(
     [build]="g++ cmake ninja-build libboost-dev libcereal-dev libxxhash-dev libcli11-dev nlohmann-json3-dev
-        libncurses-dev libcpp-httplib-dev libssl-dev pkg-config"
+        libncurses-dev libcpp-httplib-dev libssl-dev libarchive-dev pkg-config"
     [test]="doctest-dev pkg-config python3 tmux zsh fish groff-base python3-dev python3-numpy
         python3-pytest python3-yaml"
     [disks]="e2fsprogs xfsprogs"
