@@ -4,15 +4,12 @@
 #include <sys/inotify.h>
 
 #include "ipc/os/directory_watch.hpp"
+#include "ipc/os/linux_calls.hpp"
 
 namespace strata::ipc::os {
 
 Result<FileDescriptor> make_directory_watch() {
-    const int made = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (made < 0) {
-        return {{}, errno};
-    }
-    return {FileDescriptor(made), 0};
+    return opened(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
 }
 
 Result<int> watch_also(int watch, const std::string& path, Watched what) {

@@ -60,10 +60,12 @@ Result<FileDescriptor> open_write(int directory, const std::string& name) {
 
 Result<FileDescriptor> create_file(int directory, const std::string& name, std::uint32_t mode,
                                    std::optional<std::uint32_t> group) {
-    auto file = opened(retry([&] {
-        return ::openat(directory, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                        mode & 0600U);
-    }));
+    auto file =
+        made(retry([&] {
+                 return ::openat(directory, name.c_str(),
+                                 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600U);
+             }),
+             directory, name);
     if (file) {
         if (const int error = set_access(file.value.get(), mode, group)) {
             ::unlinkat(directory, name.c_str(), 0);
@@ -196,18 +198,20 @@ int truncate_file(int fd, std::uint64_t bytes) {
 
 int replace_file(const std::string& path, const std::string& content, std::uint32_t mode) {
     std::string temporary = path + ".XXXXXX";
-    const FileDescriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+    const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+    const auto file = made(fd, AT_FDCWD, temporary);
     if (!file) {
-        return errno;
+        return file.error;
     }
     int error = 0;
     for (std::size_t done = 0; error == 0 && done < content.size();) {
-        const ssize_t n = retry(
-            [&] { return ::write(file.get(), content.data() + done, content.size() - done); });
+        const ssize_t n = retry([&] {
+            return ::write(file.value.get(), content.data() + done, content.size() - done);
+        });
         error = n < 0 ? errno : 0;
         done += n < 0 ? 0 : static_cast<std::size_t>(n);
     }
-    if (error == 0 && (::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0 ||
+    if (error == 0 && (::fchmod(file.value.get(), mode) != 0 || ::fsync(file.value.get()) != 0 ||
                        ::rename(temporary.c_str(), path.c_str()) != 0)) {
         error = errno;
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fcntl.h>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -41,6 +42,15 @@ inline Result<FileDescriptor> opened(int fd) {
         file = FileDescriptor(other);
     }
     return {std::move(file)};
+}
+
+/// The same of a file that was just made, which is not left behind if it cannot be kept open.
+inline Result<FileDescriptor> made(int fd, int directory, const std::string& name) {
+    auto file = opened(fd);
+    if (!file && fd >= 0) {
+        ::unlinkat(directory, name.c_str(), 0);
+    }
+    return file;
 }
 
 /// The name by which this process finds the file behind a descriptor.

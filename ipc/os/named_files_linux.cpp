@@ -31,15 +31,6 @@ int open_at(int directory, const std::string& name, int flags, std::uint32_t mod
         [&] { return ::openat(directory, name.c_str(), flags | O_CLOEXEC, mode_t{mode}); });
 }
 
-// A file that was made, and that could not be kept open, is not left behind.
-Result<FileDescriptor> made(int fd, int directory, const std::string& name) {
-    auto file = opened(fd);
-    if (!file && fd >= 0) {
-        ::unlinkat(directory, name.c_str(), 0);
-    }
-    return file;
-}
-
 Result<FileDescriptor> open_to_append(int directory, const std::string& name,
                                       std::uint32_t permissions) {
     constexpr int flags = O_WRONLY | O_APPEND | O_NONBLOCK;
