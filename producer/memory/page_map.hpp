@@ -2,6 +2,7 @@
 // From a page to the slab or run that it belongs to, with what the allocator knows of its blocks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -98,7 +99,9 @@ public:
 
     // Strong guarantee.
     void resize(std::size_t pages) {
-        classes_.reserve(pages);
+        if (pages > classes_.capacity()) {  // at least twice as many: a region grows in small steps
+            classes_.reserve(std::max(pages, 2 * classes_.capacity()));
+        }
         entries_.resize(pages, nullptr);
         classes_.resize(pages, no_class);
     }

@@ -144,7 +144,7 @@ void PageRuns::mark_holes(PageRun run) {
         return;
     }
     const bool first_hole = hole_pages() == 0;
-    if (first_hole) {
+    if (first_hole && committed_.words() != all_.words()) {  // else it is there from earlier ones
         committed_.reset(all_.words());
     }
     holes_.mark(run);
