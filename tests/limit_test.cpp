@@ -181,6 +181,29 @@ TEST_CASE("a full store can be emptied: erasing works where putting does not") {
     CHECK(fill(batch, 0) >= count - 2);
 }
 
+TEST_CASE("empty dimensions do not use up what is kept for erasing") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.memory_limit = 1_MiB;
+    Producer producer = Producer::create(store.name(), options);
+    std::uint64_t layers = 0;
+    for (std::string code = "no error"; code == "no error"; ++layers) {
+        code = code_of([&] { publish(producer, {1, layers << 30}, payload_of(1, layers, 1000)); });
+    }
+    --layers;
+    Dimension dimension = 2;
+    while (code_of([&] { producer.add_dimension(dimension); }) == "no error") {
+        REQUIRE(++dimension < 20'000);
+    }
+    CHECK(producer.stats().committed_bytes <= 1_MiB - 32_KiB);
+    for (std::uint64_t layer = 0; layer < layers; ++layer) {
+        Batch batch = producer.batch();
+        batch.erase({1, layer << 30});
+        batch.crystallize();
+    }
+    CHECK(producer.stats().layers == 0);
+}
+
 TEST_CASE("a snapshot that is held too long makes the commit fail with its pid, not the reader") {
     const TempStore store(TempStore::Regions::own);
     Producer producer = create_with_limit(store, 1_MiB);

@@ -21,12 +21,10 @@ Commit::Commit(CommitParts& parts, CommitScratch& scratch, BatchState& batch)
     trail_.allocated.clear();
     trail_.retired.clear();
     set_birth(parts.reclaimer.epoch());
-    for (const BatchOp& op : batch.ops()) {
-        if (op.header != 0) {
-            set_reserve(Reserve::keep_half);  // the rest of the reserve is for commits that only
-                                              // free memory
-            break;
-        }
+    const auto puts = [](const BatchOp& op) { return op.header != 0; };
+    const auto adds = [](const BatchDimension& wish) { return wish.add; };
+    if (std::ranges::any_of(batch.ops(), puts) || std::ranges::any_of(batch.dimensions(), adds)) {
+        set_reserve(Reserve::keep_half);  // the rest is for what only frees memory
     }
     parts_.control.region().lock();
 }
