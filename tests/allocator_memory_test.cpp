@@ -48,3 +48,53 @@ TEST_CASE("block allocator: a region that grows in small steps is copied a few t
     CHECK(allocations < 200);
     CHECK(allocator.valid());
 }
+
+TEST_CASE("block allocator: pages are kept back without memory, and no allocation finds them") {
+    BlockAllocator allocator(begin, begin + 16 * page_bytes);
+    {
+        const FailAfter fault(0);
+        CHECK(allocator.keep_back(3 * page_bytes).bytes == 3 * page_bytes);
+        CHECK(allocator.keep_back(100 * page_bytes).bytes == 5 * page_bytes);
+        CHECK(allocator.keep_back(page_bytes).bytes == 0);  // enough
+    }
+    CHECK(allocator.kept_bytes() == 8 * page_bytes);
+    CHECK(allocator.valid());
+    CHECK(allocator.statistics().free_bytes == 16 * page_bytes);
+    CHECK(allocator.statistics().largest_free_bytes == 16 * page_bytes);
+    CHECK(allocator.statistics().free_runs == 1);
+    CHECK_FALSE(allocator.allocate(9 * page_bytes, 1));
+    CHECK(allocator.extent_needed(9 * page_bytes) == page_bytes);
+    const std::uint64_t rest = *allocator.allocate(8 * page_bytes, 1);
+    CHECK(allocator.free_runs(page_bytes).empty());
+    CHECK_FALSE(allocator.allocate(32, 1));
+    allocator.release_last_kept();
+    CHECK(allocator.kept_bytes() == 3 * page_bytes);
+    CHECK(allocator.allocate(32, 1));
+    allocator.release_kept();
+    CHECK(allocator.kept_bytes() == 0);
+    CHECK(allocator.valid());
+    allocator.free(rest);
+    CHECK(allocator.statistics().free_bytes == 15 * page_bytes);
+}
+
+TEST_CASE(
+    "block allocator: what is kept back is committed, in pieces if need be; else it is a hole") {
+    BlockAllocator allocator(begin, begin + 64 * page_bytes);
+    allocator.mark_hole({begin, 64 * page_bytes});
+    for (const std::uint64_t page : {3U, 10U, 12U}) {
+        allocator.unmark_hole({begin + page * page_bytes, page_bytes});
+    }
+    CHECK(allocator.keep_back(4 * page_bytes).offset == begin + 3 * page_bytes);
+    CHECK(allocator.keep_back(3 * page_bytes).offset == begin + 10 * page_bytes);
+    const Extent last = allocator.keep_back(2 * page_bytes);
+    CHECK(last.bytes == page_bytes);
+    CHECK(allocator.take_kept_holes(last).empty());
+    const Extent hole = allocator.keep_back(2 * page_bytes);
+    CHECK(hole.bytes == 2 * page_bytes);
+    REQUIRE(allocator.take_kept_holes(hole).size() == 1);
+    CHECK(allocator.statistics().hole_bytes == 59 * page_bytes);
+    allocator.mark_hole(hole);
+    allocator.release_last_kept();
+    CHECK(allocator.statistics().hole_bytes == 61 * page_bytes);
+    CHECK(allocator.valid());
+}

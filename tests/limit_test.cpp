@@ -328,7 +328,7 @@ TEST_CASE(
         producer.trim();
         CHECK(producer.stats().committed_bytes == store.allocated_bytes());
     }
-    CHECK(store.allocated_bytes() < 3'500'000);
+    CHECK(store.allocated_bytes() < 3'600'000);  // 32 KiB in each of three files are kept back
 }
 
 TEST_CASE("a store is not opened with a limit below what is in use, and says what it needs") {

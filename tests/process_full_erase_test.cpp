@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a store on a full file system can still do: erase, and shrink. A small tmpfs; needs root.
 #include <algorithm>
-#include <cerrno>
 #include <fcntl.h>
 #include <map>
-#include <optional>
 #include <random>
 #include <string>
 
@@ -158,52 +156,5 @@ TEST_CASE("others fill the file system: a store erases with what its files have"
             }
             remove_store(temp.name(), temp.base());
         }
-    });
-}
-
-// What a store leaves free for its last commits is the file system's, and so anybody's.
-TEST_CASE("others take what a full store has left for erasing: no_space, until they give it back") {
-    on_tmpfs("size=2m", [](const TempStore& temp) {
-        Producer producer = temp.create();
-        Batch batch = producer.batch();
-        std::uint64_t layers = 0;
-        for (const std::size_t bytes : {3000U, 700U, 200U, 40U, 1U}) {
-            while (code_of([&] {
-                       batch.put({1, layers << 30}, payload_of(layers, 1, bytes));
-                       batch.crystallize();
-                   }) == "no error") {
-                ++layers;
-            }
-            batch.clear();
-        }
-        Consumer consumer = temp.attach();
-        Snapshot held = consumer.snapshot();  // so nothing that comes free may be used again
-        producer.trim();
-        Ballast ballast(temp.base());
-        ballast.leave(0);
-        std::uint64_t erased = 0;
-        std::optional<Error> error;
-        for (; !error && erased < layers; ++erased) {
-            batch.erase({1, erased << 30});
-            error = error_of([&] { batch.crystallize(); });
-        }
-        STRATA_REQUIRE(error.has_value());
-        --erased;
-        STRATA_REQUIRE_EQ(to_string(error->code()), "no_space");
-        STRATA_REQUIRE_EQ(error->errno_value(), ENOSPC);
-        STRATA_REQUIRE(!error->hint().empty());
-        STRATA_REQUIRE_EQ(batch.size(), 1U);
-        STRATA_REQUIRE_EQ(held.layer_count(), layers);
-        STRATA_REQUIRE_EQ(consumer.snapshot().layer_count(), layers - erased);
-        STRATA_REQUIRE_EQ(temp.allocated_bytes(), producer.stats().committed_bytes);
-        // A few pages are enough for all that follows.
-        held = Snapshot();
-        ballast.leave(16);
-        batch.crystallize();
-        for (++erased; erased < layers; ++erased) {
-            batch.erase({1, erased << 30});
-            batch.crystallize();
-        }
-        STRATA_REQUIRE_EQ(temp.attach().snapshot().layer_count(), 0U);
     });
 }

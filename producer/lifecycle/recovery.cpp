@@ -70,6 +70,10 @@ void Recovery::run() {
     STRATA_CRASH_POINT("recover.retired");
     repair_generation();
     memory_.reclaim();
+    control_.region().keep_back();
+    for (const auto& [serial, used] : current_.regions()) {
+        used.region->keep_back();
+    }
     memory_.give_back_excess();
 }
 

@@ -334,8 +334,11 @@ void BlockAllocator::unmark_hole(Extent extent) noexcept {
 }
 
 std::vector<Extent> BlockAllocator::take_holes(std::uint64_t offset) {
+    return take_holes_in(page_run(*find_block(offset).span));
+}
+
+std::vector<Extent> BlockAllocator::take_holes_in(PageRun run) {
     std::vector<Extent> extents;
-    const PageRun run = page_run(*find_block(offset).span);
     for (const PageRun hole : pages_.holes_in(run)) {
         extents.push_back({hole.first * page_bytes, hole.count * page_bytes});
     }
@@ -343,6 +346,43 @@ std::vector<Extent> BlockAllocator::take_holes(std::uint64_t offset) {
         pages_.unmark_holes(run);
     }
     return extents;
+}
+
+// ---- Keeping back
+
+Extent BlockAllocator::keep_back(std::uint64_t most_bytes) noexcept {
+    const std::uint64_t most = std::min(most_bytes / page_bytes, most_kept_pages - kept_.pages());
+    const auto keep_longest = [&](auto find) -> Extent {
+        for (std::uint64_t count = most; count > 0; --count) {
+            if (const std::optional<std::uint64_t> page = find(count)) {
+                pages_.claim({*page, count});
+                kept_.runs[kept_.count++] = {*page, count};  // at most as many runs as pages
+                return {*page * page_bytes, count * page_bytes};
+            }
+        }
+        return {0, 0};
+    };
+    const auto committed = [&](std::uint64_t count) { return pages_.find_committed(count); };
+    Extent kept = keep_longest(committed);
+    if (kept.bytes == 0 && release_empty_slabs()) {
+        kept = keep_longest(committed);
+    }
+    return kept.bytes != 0 ? kept
+                           : keep_longest([&](std::uint64_t count) { return pages_.find(count); });
+}
+
+std::vector<Extent> BlockAllocator::take_kept_holes(Extent kept) {
+    return take_holes_in({kept.offset / page_bytes, kept.bytes / page_bytes});
+}
+
+void BlockAllocator::release_last_kept() noexcept { pages_.release(kept_.runs[--kept_.count]); }
+
+// Empty slabs may have holes, and would be used before what is released.
+void BlockAllocator::release_kept() noexcept {
+    release_empty_slabs();
+    while (kept_.count > 0) {
+        release_last_kept();
+    }
 }
 
 }  // namespace strata::producer_impl

@@ -3,6 +3,7 @@
 // pages. It keeps its books on the heap, never in the region.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -104,6 +105,18 @@ public:
     // free().
     std::vector<Extent> take_holes(std::uint64_t offset);
 
+    // Keeps free pages back, up to `most_kept_pages` in all: they belong to no block, and nothing
+    // is allocated in them until they are released. Longer runs first; committed pages if there are
+    // any, else holes, which the caller has to take and commit. Empty if no page is free.
+    static constexpr std::uint64_t most_kept_pages = 8;
+    Extent keep_back(std::uint64_t most_bytes) noexcept;
+    std::uint64_t kept_bytes() const noexcept { return kept_.pages() * page_bytes; }
+    // Of what keep_back() has just returned; as for take_holes().
+    std::vector<Extent> take_kept_holes(Extent kept);
+    // Frees what was kept back last, or all of it, and with it cached empty slabs.
+    void release_last_kept() noexcept;
+    void release_kept() noexcept;
+
     // Of this file; what a commit or a file adds (times, committed bytes) is left at 0.
     MemoryStatistics statistics() const;
     std::uint64_t used_blocks() const noexcept;  // small blocks and runs
@@ -158,13 +171,35 @@ private:
     void release_slab(ClassState& state, Span* span) noexcept;
     bool release_empty_slabs() noexcept;
     PageRun page_run(const Span& span) const noexcept;
+    std::vector<Extent> take_holes_in(PageRun run);
+    std::vector<PageRun> free_or_kept_runs() const;
     bool adopt_in_slab(std::size_t index, std::uint64_t offset, std::uint64_t bytes,
                        std::uint64_t birth);
     bool adopt_run(std::uint64_t offset, std::uint64_t bytes, std::uint64_t birth);
     bool valid_span(const Span& span) const;
 
+    // The runs of pages that are kept back.
+    struct Kept {
+        std::array<PageRun, most_kept_pages> runs{};
+        std::size_t count = 0;
+
+        std::uint64_t pages() const noexcept {
+            std::uint64_t sum = 0;
+            for (std::size_t i = 0; i < count; ++i) {
+                sum += runs[i].count;
+            }
+            return sum;
+        }
+        bool contain(std::uint64_t page) const noexcept {
+            return std::any_of(runs.begin(), runs.begin() + count, [&](const PageRun& run) {
+                return page >= run.first && page - run.first < run.count;
+            });
+        }
+    };
+
     PageRuns pages_;
     PageMap spans_;
+    Kept kept_;
     std::array<ClassState, class_count> classes_;
     struct RunCount {
         std::uint64_t runs = 0;

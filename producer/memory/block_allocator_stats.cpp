@@ -36,18 +36,34 @@ MemoryStatistics BlockAllocator::statistics() const {
         stats.used_bytes += pool.used_bytes;
         stats.slab_bytes += pool.slab_bytes;
     }
-    for (const PageRun run : pages_.free_runs()) {
+    for (const PageRun run : free_or_kept_runs()) {
+        stats.largest_free_bytes = std::max(stats.largest_free_bytes, run.count * page_bytes);
+        ++stats.free_runs;
         for (std::size_t pool = 0; pool < pool_count; ++pool) {
             if (pool_limits[pool] != 0) {
                 stats.pools[pool].available_blocks += run.count * page_bytes / pool_limits[pool];
             }
         }
     }
-    stats.free_runs = pages_.free_run_count();
-    stats.free_bytes = pages_.free_pages() * page_bytes;
-    stats.largest_free_bytes = pages_.longest() * page_bytes;
+    stats.free_bytes = pages_.free_pages() * page_bytes + kept_bytes();
     stats.hole_bytes = pages_.hole_pages() * page_bytes;
     return stats;
+}
+
+// What is kept back counts as free: it is there for the last blocks.
+std::vector<PageRun> BlockAllocator::free_or_kept_runs() const {
+    std::vector<PageRun> runs = pages_.free_runs();
+    runs.insert(runs.end(), kept_.runs.begin(), kept_.runs.begin() + kept_.count);
+    std::ranges::sort(runs, {}, &PageRun::first);
+    std::vector<PageRun> joined;
+    for (const PageRun run : runs) {
+        if (!joined.empty() && joined.back().first + joined.back().count == run.first) {
+            joined.back().count += run.count;
+        } else {
+            joined.push_back(run);
+        }
+    }
+    return joined;
 }
 
 std::uint64_t BlockAllocator::used_blocks() const noexcept {
@@ -111,7 +127,8 @@ bool BlockAllocator::valid() const {
     while (page < spans_.size()) {
         const Span* span = spans_.at(page);
         if (span == nullptr) {
-            if (!pages_.all_free({pages_.base_page() + page, 1})) {
+            const std::uint64_t absolute = pages_.base_page() + page;
+            if (pages_.all_free({absolute, 1}) == kept_.contain(absolute)) {
                 return false;
             }
             ++page;

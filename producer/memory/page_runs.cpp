@@ -81,13 +81,16 @@ void PageRuns::fill_tree(FreeRunTree& tree, std::size_t words, Word word) noexce
 }
 
 std::optional<std::uint64_t> PageRuns::find(std::uint64_t pages) const noexcept {
-    std::optional<std::uint64_t> page;
-    if (hole_pages() != 0) {
-        page = committed_.find(pages, committed_word());
+    if (const auto committed = find_committed(pages)) {
+        return committed;
     }
-    if (!page) {
-        page = all_.find(pages, all_word());
-    }
+    const auto page = all_.find(pages, all_word());
+    return page ? std::optional(base_page() + *page) : std::nullopt;
+}
+
+std::optional<std::uint64_t> PageRuns::find_committed(std::uint64_t pages) const noexcept {
+    const auto page =
+        hole_pages() != 0 ? committed_.find(pages, committed_word()) : all_.find(pages, all_word());
     return page ? std::optional(base_page() + *page) : std::nullopt;
 }
 

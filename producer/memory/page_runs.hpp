@@ -32,6 +32,7 @@ public:
     // Where to put a run (best fit) or a slab (lowest fit); without holes if possible. Changes
     // nothing.
     std::optional<std::uint64_t> find(std::uint64_t pages) const noexcept;
+    std::optional<std::uint64_t> find_committed(std::uint64_t pages) const noexcept;
     std::optional<std::uint64_t> find_aligned(unsigned order) const noexcept;
 
     void claim(PageRun run) noexcept;    // free -> used
@@ -43,7 +44,6 @@ public:
     std::uint64_t free_pages() const noexcept { return free_.count(); }
     std::uint64_t free_at_end() const noexcept { return free_.run_before(end_); }
     std::uint64_t longest() const noexcept { return all_.longest(); }
-    std::uint64_t free_run_count() const noexcept { return free_.run_count(); }
     std::vector<PageRun> free_runs() const { return free_.runs(); }  // holes included
     std::vector<PageRun> committed_free_runs(std::uint64_t min_pages) const {
         return free_.runs_without(holes_, min_pages);

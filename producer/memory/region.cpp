@@ -53,6 +53,9 @@ Region::Region(ipc::FileDescriptor file, std::string path, std::uint64_t file_by
                             : BlockAllocator(begin, file_bytes)),
       committed_bytes_(file_bytes) {
     mapping_.exclude_from_fork();
+    if (!rebuilding) {
+        keep_back_free(Reserve::keep);
+    }
 }
 
 bool Region::remove_file() noexcept {
@@ -79,8 +82,83 @@ Region::~Region() {
     budget_.give_back(committed_bytes_);
 }
 
+// A thirty-second of the limit and a sixteenth of the region, at most eight pages: each of the
+// eight sizes of index nodes has slabs of one page, of at least eight blocks, so that is enough for
+// any path from a root to a layer. In the control file there are up to six nodes of the directory,
+// a record and a root record.
+std::uint64_t Region::bytes_to_keep() const noexcept {
+    const std::uint64_t pages =
+        std::min({BlockAllocator::most_kept_pages, budget_.limit() / (32 * ipc::page_bytes),
+                  max_bytes_ / (16 * ipc::page_bytes)});
+    return pages * ipc::page_bytes;
+}
+
+// Of the free pages that there are. True if they are enough.
+bool Region::keep_back_free(Reserve reserve) {
+    const std::uint64_t wanted = bytes_to_keep();
+    while (allocator_.kept_bytes() > wanted) {
+        allocator_.release_last_kept();
+    }
+    while (allocator_.kept_bytes() < wanted) {
+        const Extent kept = allocator_.keep_back(wanted - allocator_.kept_bytes());
+        if (kept.bytes == 0) {
+            break;
+        }
+        bool committed = true;
+        if (allocator_.has_holes()) {
+            Allocation ignored;
+            try {
+                committed = commit_holes(allocator_.take_kept_holes(kept), reserve, ignored);
+            } catch (...) {
+                allocator_.release_last_kept();
+                throw;
+            }
+        }
+        if (!committed) {
+            allocator_.release_last_kept();
+            break;
+        }
+        // Memory that was never written is a hole to the next producer.
+        for (std::uint64_t page = 0; page < kept.bytes; page += ipc::page_bytes) {
+            *at<volatile std::uint64_t>(kept.offset + page) = 0;
+        }
+    }
+    keeps_enough_ = allocator_.kept_bytes() >= wanted;
+    return keeps_enough_;
+}
+
+bool Region::keep_back_or_grow(Reserve reserve, Allocation& result) {
+    return keep_back_free(reserve) ||
+           (grow(bytes_to_keep() - allocator_.kept_bytes(), reserve, result) &&
+            keep_back_free(reserve));
+}
+
+void Region::keep_back() {
+    const std::lock_guard lock(mutex_);
+    Allocation ignored;
+    keep_back_or_grow(Reserve::use, ignored);
+}
+
 Region::Allocation Region::allocate_or_grow(std::uint64_t bytes, std::uint64_t alignment,
                                             std::uint64_t birth, Reserve reserve) {
+    Allocation result;
+    if (may_allocate(reserve) || keep_back_or_grow(reserve, result)) {
+        result = try_allocate(bytes, alignment, birth, reserve);
+    }
+    // In a full region the commit of what was put there gets some as well: no other program can
+    // have taken it, and puts leave the rest.
+    const bool may_use = reserve == Reserve::use ||
+                         (reserve == Reserve::keep_half && result.refusal == Refusal::region_full);
+    if (result.refusal != Refusal::none && may_use && allocator_.kept_bytes() != 0) {
+        keeps_enough_ = false;
+        allocator_.release_kept();
+        result = try_allocate(bytes, alignment, birth, reserve);
+    }
+    return result;
+}
+
+Region::Allocation Region::try_allocate(std::uint64_t bytes, std::uint64_t alignment,
+                                        std::uint64_t birth, Reserve reserve) {
     Allocation result;
     auto offset = allocator_.allocate(bytes, birth, alignment);
     if (!offset) {
@@ -96,7 +174,7 @@ Region::Allocation Region::allocate_or_grow(std::uint64_t bytes, std::uint64_t a
     if (allocator_.has_holes()) {
         bool committed = false;
         try {
-            committed = commit_holes(*offset, reserve, result);
+            committed = commit_holes(allocator_.take_holes(*offset), reserve, result);
         } catch (...) {  // out of memory before anything was changed
             allocator_.free(*offset);
             throw;
@@ -151,8 +229,7 @@ bool Region::grow(std::uint64_t needed, Reserve reserve, Allocation& result) {
 
 // Gives the pages of a new block (or of its whole slab) that were trimmed away memory again, so
 // that a full file system is an error here and not a SIGBUS at the first write.
-bool Region::commit_holes(std::uint64_t offset, Reserve reserve, Allocation& result) {
-    const std::vector<Extent> holes = allocator_.take_holes(offset);
+bool Region::commit_holes(const std::vector<Extent>& holes, Reserve reserve, Allocation& result) {
     for (std::size_t i = 0; i < holes.size(); ++i) {
         result.needed = holes[i].bytes;
         result.error = 0;
@@ -228,6 +305,7 @@ std::uint64_t Region::trim(std::uint64_t min_bytes) {
     if (emptied_) {
         return 0;  // the allocator does not know
     }
+    keep_back_free(Reserve::keep);
     for (const Extent& run : allocator_.free_runs(min_bytes)) {
         // First: what is a hole and not known as one would be a SIGBUS one day.
         allocator_.mark_hole(run);

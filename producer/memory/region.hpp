@@ -66,7 +66,7 @@ public:
     /// For several operations at once: lock() first.
     Allocation allocate_held(std::uint64_t bytes, std::uint64_t alignment, std::uint64_t birth,
                              Reserve reserve) {
-        if (is_small_alignment(alignment)) {
+        if (is_small_alignment(alignment) && may_allocate(reserve)) {
             if (const std::uint64_t offset = allocator_.allocate_in_partial(bytes, birth)) {
                 return {.offset = offset};
             }
@@ -112,7 +112,12 @@ public:
     /// it without contents lose their memory.
     std::vector<std::uint64_t> finish_rebuild(std::string_view operation);
 
-    /// Gives free runs of at least `min_bytes` back to the system. Returns bytes.
+    /// Keeps pages back for commits that only erase, which need some before they can give any back,
+    /// and may find the file system full. As far as they are to be had: else nothing but erasing
+    /// finds room until they are. Throws std::bad_alloc.
+    void keep_back();
+    /// Gives free runs of at least `min_bytes` back to the system, but what is kept back. Returns
+    /// bytes.
     std::uint64_t trim(std::uint64_t min_bytes);
     /// Gives all memory behind the header back; the region is not used any more.
     void trim_all();
@@ -150,10 +155,19 @@ public:
     bool keep_file = false;  // set when published, or when the file is somebody else's to remove
 
 private:
+    // Blocks of slabs that were cut from what was kept back are for erasing, too.
+    bool may_allocate(Reserve reserve) const noexcept {
+        return keeps_enough_ || reserve == Reserve::use;
+    }
+    std::uint64_t bytes_to_keep() const noexcept;
+    bool keep_back_free(Reserve reserve);
+    bool keep_back_or_grow(Reserve reserve, Allocation& result);
     Allocation allocate_or_grow(std::uint64_t bytes, std::uint64_t alignment, std::uint64_t birth,
                                 Reserve reserve);
+    Allocation try_allocate(std::uint64_t bytes, std::uint64_t alignment, std::uint64_t birth,
+                            Reserve reserve);
     bool grow(std::uint64_t needed, Reserve reserve, Allocation& result);
-    bool commit_holes(std::uint64_t offset, Reserve reserve, Allocation& result);
+    bool commit_holes(const std::vector<Extent>& holes, Reserve reserve, Allocation& result);
     void give_up_holes(std::string_view operation);
 
     const ipc::ProcessMark owner_;
@@ -163,6 +177,7 @@ private:
     MemoryBudget& budget_;
     ipc::Mapping mapping_;
     mutable std::mutex mutex_;
+    bool keeps_enough_ = false;  // of what is kept back
     BlockAllocator allocator_;
     std::uint64_t committed_bytes_ = 0;  // counted in the budget
     bool emptied_ = false;               // by trim_all
