@@ -77,6 +77,15 @@ TEST_CASE("block allocator: pages are kept back without memory, and no allocatio
     CHECK(allocator.statistics().free_bytes == 15 * page_bytes);
 }
 
+TEST_CASE("block allocator: a page of an empty slab that is cached can be kept back") {
+    BlockAllocator allocator(begin, begin + page_bytes);
+    allocator.free(*allocator.allocate(32, 1));
+    CHECK(allocator.keep_back(page_bytes).bytes == page_bytes);
+    CHECK(allocator.valid());
+    allocator.release_kept();
+    CHECK(allocator.allocate(32, 1));
+}
+
 TEST_CASE(
     "block allocator: what is kept back is committed, in pieces if need be; else it is a hole") {
     BlockAllocator allocator(begin, begin + 64 * page_bytes);
