@@ -242,6 +242,31 @@ std::atomic<std::uint64_t> alarms{0};
 
 }  // namespace
 
+TEST_CASE(
+    "a file may not grow: an error that names the limit of the process, and nothing is lost") {
+    const TempStore temp;
+    Child child = Child::start([&](Channel&) {
+        Producer producer = temp.create();
+        publish(producer, {1, 1}, "first");
+        rlimit before{};
+        STRATA_REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+        const rlimit lowered{static_cast<rlim_t>(1_MiB), before.rlim_max};
+        std::signal(SIGXFSZ, SIG_IGN);
+        STRATA_REQUIRE(::setrlimit(RLIMIT_FSIZE, &lowered) == 0);
+        Batch batch = producer.batch();
+        const auto error = error_of([&] { batch.put({1, 2}, payload_of(1, 2, 2'000'000)); });
+        STRATA_REQUIRE(error.has_value());
+        STRATA_REQUIRE_EQ(error->errno_value(), EFBIG);
+        STRATA_REQUIRE(error->hint().find("ulimit -f") != std::string::npos);
+        STRATA_REQUIRE_EQ(producer.stats().committed_bytes, temp.allocated_bytes());
+        STRATA_REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+        batch.put({1, 2}, payload_of(1, 2, 2'000'000));
+        batch.crystallize();
+        STRATA_REQUIRE_EQ(temp.attach().snapshot().layer_count(), 2U);
+    });
+    CHECK(child.join() == "");
+}
+
 TEST_CASE("a storm of signals: waits are neither cut short nor missed, commits go on") {
     const TempStore temp(TempStore::Regions::own);
     Child child = Child::start([&](const Channel& channel) {
