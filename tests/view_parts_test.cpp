@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include "consumer/retired_views.hpp"
+#include "consumer/slot_set.hpp"
 #include "consumer/view_stock.hpp"
 #include "tests/support/temp_store.hpp"
 
@@ -178,4 +179,16 @@ TEST_CASE("a slot whose thread has ended keeps what it holds, and is used again 
     CHECK(views.close_unheld() == Closed{view});
     views.retired.recycle_slots();
     CHECK(slot->owner == 0);
+}
+
+TEST_CASE("the slot of a thread that has ended is given back once, and is in the set no more") {
+    SlotSet slots(session_of_nobody());
+    HazardSlot* first = nullptr;
+    std::thread([&] { first = slots.of_this_thread(); }).join();
+    REQUIRE(first != nullptr);
+    CHECK_FALSE(slots.empty());
+    slots.recycle_abandoned();
+    CHECK(slots.empty());
+    SlotSet others(session_of_nobody());
+    CHECK(others.of_this_thread() == first);
 }
