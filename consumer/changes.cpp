@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "consumer/session.hpp"
-#include "consumer/view.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/views/view.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/index/difference.hpp"
 #include "ipc/index/find.hpp"

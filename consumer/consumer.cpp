@@ -4,12 +4,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "consumer/retained_roots.hpp"
-#include "consumer/session.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/views/retained_roots.hpp"
 #include "ipc/caught.hpp"
 #include "ipc/deadline.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/life_file.hpp"
+#include "ipc/files/life_file.hpp"
 #include "ipc/os.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "consumer/sorted_blocks.hpp"
+#include "consumer/lookup/sorted_blocks.hpp"
 #include "ipc/failure.hpp"
 #include "strata/changes.hpp"
 #include "strata/error.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/dimension_view.hpp"
 
-#include "consumer/cached_dimension.hpp"
-#include "consumer/find.hpp"
-#include "consumer/find_many.hpp"
+#include "consumer/lookup/cached_dimension.hpp"
+#include "consumer/lookup/find.hpp"
+#include "consumer/lookup/find_many.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {
 

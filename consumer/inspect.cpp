@@ -6,16 +6,16 @@
 #include <cstdio>
 #include <unordered_set>
 
-#include "consumer/session.hpp"
-#include "consumer/view.hpp"
-#include "ipc/atomic_word.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/views/view.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/life_file.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/index/walk.hpp"
-#include "ipc/life_file.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "ipc/reader_list.hpp"
-#include "ipc/store_files.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {
 

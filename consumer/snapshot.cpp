@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/snapshot.hpp"
 
-#include "consumer/find.hpp"
-#include "consumer/find_many.hpp"
-#include "consumer/session.hpp"
-#include "consumer/view.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/lookup/find.hpp"
+#include "consumer/lookup/find_many.hpp"
+#include "consumer/views/view.hpp"
 #include "ipc/failure.hpp"
 #include "ipc/index/find.hpp"
 

@@ -5,11 +5,11 @@
 #include <map>
 #include <utility>
 
-#include "consumer/session.hpp"
-#include "consumer/view.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/views/view.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/life_file.hpp"
 #include "ipc/index/find.hpp"
-#include "ipc/life_file.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/reader_list.hpp"
 #include "ipc/stats_view.hpp"

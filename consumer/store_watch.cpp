@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "ipc/failure.hpp"
+#include "ipc/files/store_files.hpp"
 #include "ipc/os/directory_watch.hpp"
-#include "ipc/store_files.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {
 

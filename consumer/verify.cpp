@@ -4,15 +4,15 @@
 #include <optional>
 #include <utility>
 
-#include "consumer/session.hpp"
-#include "consumer/view.hpp"
-#include "ipc/checksum.hpp"
+#include "consumer/attachment/session.hpp"
+#include "consumer/views/view.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "ipc/index/find.hpp"
 #include "ipc/index/walk.hpp"
-#include "ipc/layer_block.hpp"
 #include "ipc/os/fault.hpp"
-#include "ipc/store_files.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {
 

@@ -4,12 +4,12 @@
 #include <optional>
 #include <string>
 
-#include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layer_metadata.hpp"
-#include "ipc/layout.hpp"
-#include "ipc/mapping_slots.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layer_metadata.hpp"
+#include "ipc/format/layout.hpp"
+#include "ipc/mapping/mapping_slots.hpp"
 #include "ipc/os/fault.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 
 namespace strata::ipc {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "strata/readers.hpp"
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/control_file.hpp"
+#include "ipc/files/control_file.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/reader_list.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {

@@ -9,9 +9,9 @@
 #include <cereal/types/vector.hpp>
 
 #include "ipc/failure.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/statistics_words.hpp"
 #include "ipc/os.hpp"
-#include "ipc/statistics_words.hpp"
-#include "ipc/store_files.hpp"
 #include "strata/printable.hpp"
 #include "strata/statistics.hpp"
 #include "strata/text_values.hpp"

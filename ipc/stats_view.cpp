@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ipc/stats_view.hpp"
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/mapping.hpp"
+#include "ipc/format/atomic_word.hpp"
+#include "ipc/format/statistics_words.hpp"
+#include "ipc/mapping/mapping.hpp"
 #include "ipc/os.hpp"
-#include "ipc/statistics_words.hpp"
 
 namespace strata::ipc {
 

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "ipc/layout.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/layout.hpp"
 #include "strata/statistics.hpp"
 
 namespace strata::ipc {

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "ipc/failure.hpp"
+#include "ipc/files/store_files.hpp"
 #include "ipc/os.hpp"
-#include "ipc/store_files.hpp"
 
 namespace strata::inline STRATA_ABI_NAMESPACE {
 

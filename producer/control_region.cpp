@@ -3,8 +3,8 @@
 
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/os.hpp"
 
 namespace strata::producer_impl {

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "ipc/control_file.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/files/control_file.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/memory/memory_budget.hpp"
 #include "producer/memory/region.hpp"
 

@@ -6,9 +6,9 @@
 #include <bit>
 #include <cstdint>
 
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layout.hpp"
 #include "producer/commit/block_source.hpp"
 #include "producer/memory/prefetch.hpp"
 #include "producer/memory/region.hpp"

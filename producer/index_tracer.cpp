@@ -4,8 +4,8 @@
 #include <bit>
 
 #include "ipc/failure.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "ipc/index/find.hpp"
-#include "ipc/layer_block.hpp"
 
 namespace strata::producer_impl {
 

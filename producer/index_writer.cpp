@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layout.hpp"
 
 namespace strata::producer_impl {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/commit/block_source.hpp"
 #include "producer/index_nodes.hpp"
 #include "producer/memory/region.hpp"

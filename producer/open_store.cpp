@@ -3,10 +3,10 @@
 
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/audited.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/os/sync.hpp"
 #include "ipc/reader_list.hpp"
 #include "ipc/sanitizer.hpp"

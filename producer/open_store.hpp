@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/files/life_file.hpp"
+#include "ipc/files/store_files.hpp"
 #include "ipc/fork_hooks.hpp"
-#include "ipc/life_file.hpp"
-#include "ipc/store_files.hpp"
 #include "producer/commit/committer.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit/dimension_homes.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an open store does with its bookmarks, under the commit lock.
-#include "ipc/audited.hpp"
-#include "ipc/bookmarks_file.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/files/bookmarks_file.hpp"
 #include "ipc/os.hpp"
 #include "producer/open_store.hpp"
 

@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "ipc/audited.hpp"
 #include "ipc/caught.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
 #include "producer/commit/batch_state.hpp"
 #include "producer/lifecycle/create.hpp"
 #include "producer/lifecycle/locked_store.hpp"

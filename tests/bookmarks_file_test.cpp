@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "strata/bookmark.hpp"
 #include "tests/skip.hpp"
 #include "tests/support/bookmark_setting.hpp"

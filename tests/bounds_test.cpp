@@ -13,7 +13,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"

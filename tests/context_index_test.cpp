@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "consumer/sorted_blocks.hpp"
+#include "consumer/lookup/sorted_blocks.hpp"
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>
 

@@ -15,7 +15,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/stats_view.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"

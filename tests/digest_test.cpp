@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>

@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/skip.hpp"
 #include "tests/support/durable_setting.hpp"
 #include "tests/support/store_editor.hpp"

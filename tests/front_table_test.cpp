@@ -9,7 +9,7 @@
 
 #include <doctest/doctest.h>
 
-#include "consumer/view.hpp"
+#include "consumer/views/view.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layer blocks by themselves: their sizes against the format, what a sealed block holds, and
 // metadata that lies about its lengths.
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -16,8 +16,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layer_metadata.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/layer_metadata.hpp"
+#include "ipc/format/layout.hpp"
 
 using namespace strata;
 using ipc::LayerBlock;

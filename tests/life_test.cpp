@@ -12,7 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/life_file.hpp"
+#include "ipc/files/life_file.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "tests/support/process.hpp"

@@ -12,10 +12,10 @@
 
 #include <doctest/doctest.h>
 
-#include "consumer/cache_memory.hpp"
-#include "consumer/lookup_cache.hpp"
-#include "consumer/seeded_hash.hpp"
-#include "consumer/view.hpp"
+#include "consumer/lookup/cache_memory.hpp"
+#include "consumer/lookup/lookup_cache.hpp"
+#include "consumer/lookup/seeded_hash.hpp"
+#include "consumer/views/view.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/refused_call.hpp"
 #include "tests/support/temp_store.hpp"

@@ -18,7 +18,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "ipc/reader_list.hpp"

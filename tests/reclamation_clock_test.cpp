@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "tests/support/epoch_ranges.hpp"
 #include "tests/support/temp_store.hpp"
 
@@ -30,8 +30,9 @@ struct Setting {
     Setting() {
         (void)Producer::create(store.name(), store.producer_options());
         budget.emplace(64_MiB);
-        control.emplace(ipc::open_store_directory(store.base(), store.name(), {.owner = ::geteuid()}, "test"), *budget,
-                        "test");
+        control.emplace(
+            ipc::open_store_directory(store.base(), store.name(), {.owner = ::geteuid()}, "test"),
+            *budget, "test");
     }
     std::uint64_t word() const { return ipc::load_relaxed(control->cells().epoch); }
     Consumer attach() const { return Consumer::attach(store.name(), store.consumer_options()); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The look-up cache's lists of dimensions whose layer numbers lie far apart.
-#include "consumer/sparse_list.hpp"
+#include "consumer/lookup/sparse_list.hpp"
 
 #include <cstdint>
 #include <random>
@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "consumer/seeded_hash.hpp"
+#include "consumer/lookup/seeded_hash.hpp"
 
 using namespace strata;
 using namespace strata::consumer_impl;

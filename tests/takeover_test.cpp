@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of versions by itself: what is put in is found in its generations and nowhere else,
 // what is taken out is not, and all of it is counted.
-#include "consumer/version_table.hpp"
+#include "consumer/lookup/version_table.hpp"
 
 #include <cstdint>
 #include <cstdlib>

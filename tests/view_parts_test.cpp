@@ -7,9 +7,9 @@
 
 #include <doctest/doctest.h>
 
-#include "consumer/retired_views.hpp"
-#include "consumer/slot_set.hpp"
-#include "consumer/view_stock.hpp"
+#include "consumer/views/retired_views.hpp"
+#include "consumer/views/slot_set.hpp"
+#include "consumer/views/view_stock.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;

@@ -18,7 +18,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "tests/support/backup_setting.hpp"
 #include "tests/support/command.hpp"
 #include "tests/support/damage.hpp"

@@ -21,7 +21,7 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/atomic_word.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "ipc/sanitizer.hpp"

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "ipc/failure.hpp"
-#include "ipc/mapping.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/mapping/mapping.hpp"
 #include "ipc/os/named_files.hpp"
-#include "ipc/store_files.hpp"
 #include "strata/consumer.hpp"
 #include "strata/inspect.hpp"
 #include "strata/producer.hpp"

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <utility>
 
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "strata/text_values.hpp"
 #include "volume/archive_files.hpp"
 #include "volume/archive_index.hpp"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "strata/text_values.hpp"
 #include "volume/archive_header.hpp"
 #include "volume/failures.hpp"

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "strata/core_dimensions.hpp"
 #include "strata/printable.hpp"
 #include "strata/text_values.hpp"

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "ipc/os/named_files.hpp"
 #include "strata/text_values.hpp"
 #include "volume/archive_draft.hpp"

@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "volume/archive_index.hpp"
 #include "volume/failures.hpp"
 

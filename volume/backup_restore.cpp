@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/audited.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/files/stage_name.hpp"
+#include "ipc/files/store_files.hpp"
 #include "ipc/os/named_files.hpp"
 #include "ipc/os/sync.hpp"
-#include "ipc/stage_name.hpp"
-#include "ipc/store_files.hpp"
 #include "strata/inspect.hpp"
 #include "strata/verify.hpp"
 #include "strata/volume_backup.hpp"

@@ -4,9 +4,9 @@
 #include <charconv>
 #include <utility>
 
+#include "ipc/files/store_files.hpp"
 #include "ipc/os.hpp"
 #include "ipc/os/other_processes.hpp"
-#include "ipc/store_files.hpp"
 #include "strata/buffered_directory.hpp"
 #include "strata/consumer.hpp"
 #include "strata/inspect.hpp"

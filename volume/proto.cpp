@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "ipc/audited.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
 #include "ipc/os/named_files.hpp"
 #include "strata/volume_proto.hpp"
 #include "volume/archive_files.hpp"

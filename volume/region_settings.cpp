@@ -4,10 +4,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/os/files.hpp"
-#include "ipc/store_files.hpp"
 #include "volume/failures.hpp"
 
 namespace strata::volume_impl {

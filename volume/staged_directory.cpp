@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "ipc/files/stage_name.hpp"
 #include "ipc/os/named_files.hpp"
-#include "ipc/stage_name.hpp"
 #include "volume/failures.hpp"
 
 namespace strata::volume_impl {

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/audited.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/files/stage_name.hpp"
 #include "ipc/os/named_files.hpp"
-#include "ipc/stage_name.hpp"
 #include "strata/volume_stream.hpp"
 #include "volume/archive_files.hpp"
 #include "volume/backed_layers.hpp"

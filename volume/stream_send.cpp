@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/audited.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/files/stage_name.hpp"
 #include "ipc/os/named_files.hpp"
 #include "ipc/os/sync.hpp"
-#include "ipc/stage_name.hpp"
 #include "strata/read_guard.hpp"
 #include "strata/volume_stream.hpp"
 #include "volume/archive_draft.hpp"

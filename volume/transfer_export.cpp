@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "ipc/audited.hpp"
+#include "ipc/files/audited.hpp"
 #include "strata/error.hpp"
 #include "strata/read_guard.hpp"
 #include "strata/volume_transfer.hpp"

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/audited.hpp"
+#include "ipc/files/audited.hpp"
 #include "strata/core_dimensions.hpp"
 #include "strata/volume_transfer.hpp"
 #include "volume/archive_files.hpp"

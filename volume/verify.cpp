@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include "ipc/audited.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
 #include "ipc/os.hpp"
 #include "strata/consumer.hpp"
 #include "strata/core_dimensions.hpp"

@@ -7,8 +7,8 @@
 #include <charconv>
 #include <utility>
 
-#include "ipc/audited.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
 #include "ipc/os/named_files.hpp"
 #include "strata/core_dimensions.hpp"
 #include "volume/failures.hpp"

@@ -2,8 +2,8 @@
 // From an index to a Layer: what an entry leads to, and the look-up of one key.
 #pragma once
 
+#include "ipc/format/layer_block.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layer_block.hpp"
 #include "strata/layer.hpp"
 
 namespace strata::ipc {

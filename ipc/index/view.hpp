@@ -10,8 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "ipc/layer_block.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layout.hpp"
 
 namespace strata::ipc {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "ipc/format/layout.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layout.hpp"
 
 namespace strata::ipc {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <mutex>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/fork_hooks.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/os/fault.hpp"
 #include "ipc/os/fault_ranges.hpp"
 

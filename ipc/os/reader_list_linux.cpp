@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "ipc/failure.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/os.hpp"
 #include "ipc/reader_list.hpp"
 

@@ -3,7 +3,7 @@
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "producer/commit/batch_order.hpp"
 
 namespace strata::producer_impl {

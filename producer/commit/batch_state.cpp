@@ -11,8 +11,8 @@
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layer_metadata.hpp"
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layer_metadata.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/memory/prefetch.hpp"
 #include "producer/open_store.hpp"

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/commit/commit_trail.hpp"
 #include "producer/memory/memory_budget.hpp"
 #include "producer/memory/region.hpp"

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/atomic_word.hpp"
 
 namespace strata::producer_impl {
 

@@ -6,10 +6,10 @@
 #include <mutex>
 #include <utility>
 
-#include "ipc/checksum.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "producer/commit/commit.hpp"
 #include "producer/index_tracer.hpp"
 #include "strata/dimension_range.hpp"

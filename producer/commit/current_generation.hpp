@@ -15,8 +15,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ipc/format/layout.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layout.hpp"
 #include "producer/commit/dimension_names.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/memory/region.hpp"

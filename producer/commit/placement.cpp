@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "ipc/crash_point.hpp"
-#include "ipc/layer_block.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "ipc/os.hpp"
 #include "producer/commit/batch_state.hpp"
 #include "producer/open_store.hpp"

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/commit/dimension_homes.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/memory/memory_budget.hpp"

@@ -5,7 +5,7 @@
 #include <thread>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/lock_table.hpp"
 
 namespace strata::producer_impl {

@@ -5,9 +5,9 @@
 #include <new>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/lock_table.hpp"
 #include "producer/durability/parallel_flush.hpp"
 

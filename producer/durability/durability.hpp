@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
-#include "ipc/durable_slots.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/durable_slots.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/control_region.hpp"

@@ -8,11 +8,11 @@
 #include <string>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/checksum.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/atomic_word.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "producer/lifecycle/locked_store.hpp"
 #include "producer/lifecycle/remove.hpp"

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-#include "ipc/life_file.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/life_file.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/lifecycle/producer_lock.hpp"
 #include "strata/producer.hpp"
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/control_file.hpp"
+#include "ipc/files/control_file.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/lifecycle/pinned_generations.hpp"
 #include "producer/memory/region.hpp"

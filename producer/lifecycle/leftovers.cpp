@@ -8,8 +8,8 @@
 #include <charconv>
 
 #include "ipc/failure.hpp"
-#include "ipc/stage_name.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/stage_name.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/lifecycle/producer_lock.hpp"
 #include "producer/lifecycle/remove.hpp"
 

@@ -5,11 +5,11 @@
 #include <optional>
 #include <string>
 
-#include "ipc/checksum.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/region_file.hpp"
+#include "ipc/format/checksum.hpp"
 #include "ipc/index/find.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/region_file.hpp"
 #include "producer/index_tracer.hpp"
 #include "strata/dimension_range.hpp"
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string_view>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit/dimension_homes.hpp"
 #include "producer/commit_lock.hpp"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/lifecycle/producer_lock.hpp"
 
 namespace strata::producer_impl {

@@ -7,7 +7,7 @@
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 
 namespace strata::producer_impl {
 

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string_view>
 
+#include "ipc/files/store_files.hpp"
+#include "ipc/files/unshared_file.hpp"
 #include "ipc/fork_hooks.hpp"
 #include "ipc/os.hpp"
-#include "ipc/store_files.hpp"
-#include "ipc/unshared_file.hpp"
 
 namespace strata::producer_impl {
 

@@ -5,12 +5,12 @@
 #include <cerrno>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/life_file.hpp"
+#include "ipc/files/life_file.hpp"
+#include "ipc/files/region_file.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/os.hpp"
-#include "ipc/region_file.hpp"
 #include "producer/lifecycle/live_blocks.hpp"
 
 namespace strata::producer_impl {

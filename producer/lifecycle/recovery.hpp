@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit/dimension_homes.hpp"
 #include "producer/commit_lock.hpp"

@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <optional>
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/control_file.hpp"
 #include "ipc/crash_point.hpp"
-#include "ipc/life_file.hpp"
+#include "ipc/files/control_file.hpp"
+#include "ipc/files/life_file.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "strata/error.hpp"
 
 namespace strata::producer_impl {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 
 namespace strata::producer_impl {
 

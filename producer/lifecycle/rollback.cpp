@@ -10,13 +10,13 @@
 #include <string>
 #include <utility>
 
-#include "ipc/audited.hpp"
-#include "ipc/control_file.hpp"
 #include "ipc/failure.hpp"
+#include "ipc/files/audited.hpp"
+#include "ipc/files/control_file.hpp"
+#include "ipc/files/region_file.hpp"
+#include "ipc/format/layer_block.hpp"
 #include "ipc/index/find.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/region_file.hpp"
 #include "producer/lifecycle/create.hpp"
 #include "producer/lifecycle/locked_store.hpp"
 #include "producer/memory/file_access.hpp"

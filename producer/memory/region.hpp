@@ -10,11 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/files/store_files.hpp"
 #include "ipc/fork_hooks.hpp"
-#include "ipc/layout.hpp"
-#include "ipc/mapping.hpp"
+#include "ipc/format/layout.hpp"
+#include "ipc/mapping/mapping.hpp"
 #include "ipc/os.hpp"
-#include "ipc/store_files.hpp"
 #include "producer/memory/block_allocator.hpp"
 #include "producer/memory/memory_budget.hpp"
 #include "strata/store.hpp"

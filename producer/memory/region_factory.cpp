@@ -7,7 +7,7 @@
 
 #include "ipc/crash_point.hpp"
 #include "ipc/failure.hpp"
-#include "ipc/region_file.hpp"
+#include "ipc/files/region_file.hpp"
 #include "producer/memory/space_reserve.hpp"
 
 namespace strata::producer_impl {

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "ipc/layout.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/memory/memory_budget.hpp"
 #include "producer/memory/region.hpp"
 #include "strata/batch.hpp"

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "producer/memory/free_blocks.hpp"
 
 namespace strata::producer_impl {
@@ -21,7 +21,7 @@ constexpr std::uint64_t largest_class_bytes = 8256;  // bigger blocks are runs o
 constexpr std::uint64_t largest_alignment = page_bytes;
 constexpr std::size_t class_count = 34;
 static_assert(class_count <= ipc::stats_classes,
-              "the memory table has no room for more: ipc/layout.hpp, docs/format.md");
+              "the memory table has no room for more: ipc/format/layout.hpp, docs/format.md");
 constexpr std::uint32_t largest_slab_pages = 16;
 
 struct SizeClass {

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/control_region.hpp"

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ipc/bookmarks_file.hpp"
+#include "ipc/files/bookmarks_file.hpp"
 #include "ipc/lock_table.hpp"
 #include "producer/commit_lock.hpp"
 #include "producer/control_region.hpp"

@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "strata/types.hpp"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
+#include "ipc/format/atomic_word.hpp"
 
 namespace strata::producer_impl {
 

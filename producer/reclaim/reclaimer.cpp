@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
+#include "ipc/format/atomic_word.hpp"
 #include "ipc/os.hpp"
 
 namespace strata::producer_impl {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "producer/reclaim/reclamation_clock.hpp"
 
-#include "ipc/atomic_word.hpp"
 #include "ipc/crash_point.hpp"
+#include "ipc/format/atomic_word.hpp"
 
 namespace strata::producer_impl {
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <map>
 
-#include "ipc/atomic_word.hpp"
+#include "ipc/format/atomic_word.hpp"
+#include "ipc/format/statistics_words.hpp"
 #include "ipc/lock_table.hpp"
-#include "ipc/statistics_words.hpp"
 #include "ipc/stats_view.hpp"
 
 namespace strata::producer_impl {

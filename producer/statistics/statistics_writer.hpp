@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "ipc/layout.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/os.hpp"
 #include "producer/commit/current_generation.hpp"
 #include "producer/commit_lock.hpp"

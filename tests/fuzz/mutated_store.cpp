@@ -11,10 +11,10 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layout.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/fuzz/input_reader.hpp"
 
 namespace strata::fuzz {

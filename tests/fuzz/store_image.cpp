@@ -10,10 +10,10 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "ipc/files/store_files.hpp"
+#include "ipc/format/layer_block.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/index/view.hpp"
-#include "ipc/layer_block.hpp"
-#include "ipc/layout.hpp"
-#include "ipc/store_files.hpp"
 
 namespace strata::fuzz {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "tests/fuzz/directory_target.hpp"
 #include "tests/fuzz/exercise.hpp"
 #include "tests/fuzz/mutated_store.hpp"

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "ipc/failure.hpp"
-#include "ipc/store_files.hpp"
+#include "ipc/files/store_files.hpp"
 #include "tests/fuzz/require.hpp"
 #include "tools/text.hpp"
 #include <strata/strata.hpp>

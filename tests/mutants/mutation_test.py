@@ -137,7 +137,7 @@ class Tree(unittest.TestCase):
 
     def test_rooms_within_a_folder_are_searched(self):
         names = sources_of(self.root)
-        for name in ("ipc/layout.hpp", "ipc/index/view.hpp", "producer/commit/commit.cpp"):
+        for name in ("ipc/format/layout.hpp", "ipc/index/view.hpp", "producer/commit/commit.cpp"):
             self.assertIn(name, names)
         self.assertTrue(all((self.root / name).is_file() for name in names))
 

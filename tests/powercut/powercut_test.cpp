@@ -14,8 +14,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/powercut/contents.hpp"
 #include "tests/powercut/disk.hpp"
 #include "tests/support/process.hpp"

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 #include "tests/support/store_editor.hpp"
 #include "tests/support/temp_store.hpp"
 #include <strata/strata.hpp>

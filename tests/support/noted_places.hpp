@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "consumer/view.hpp"
+#include "consumer/views/view.hpp"
 #include <strata/strata.hpp>
 
 namespace strata::test {

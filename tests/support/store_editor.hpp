@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include <utility>
 
-#include "ipc/checksum.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/checksum.hpp"
+#include "ipc/format/layout.hpp"
 
 namespace strata::test {
 

@@ -17,8 +17,8 @@
 
 #include <doctest/doctest.h>
 
-#include "ipc/atomic_word.hpp"
-#include "ipc/layout.hpp"
+#include "ipc/format/atomic_word.hpp"
+#include "ipc/format/layout.hpp"
 #include "ipc/lock_table.hpp"
 #include "ipc/os.hpp"
 #include "tests/support/process.hpp"

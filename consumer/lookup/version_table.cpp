@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "consumer/lookup/version_table.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace strata::consumer_impl {
+
+using detail::DenseList;
+
+VersionTable::VersionTable(const SeededHash& hash, CacheMemory& memory)
+    : hash_(hash), memory_(memory) {
+    add_table(0, first_capacity);
+}
+
+VersionTable::~VersionTable() {
+    visit_all([](LookupEntry& entry) { delete entry.version.load(std::memory_order_relaxed); });
+}
+
+// Precondition: its last generation is not before the table's base.
+std::uint64_t VersionTable::range_of(const LookupTable& table,
+                                     const CachedDimension& version) noexcept {
+    const std::uint64_t first = std::max(version.first, table.base() + 1) - table.base();
+    return first << 32 | (version.last - table.base() - first);
+}
+
+void VersionTable::add_table(Generation generation, std::uint64_t capacity) {
+    const Generation base =
+        generation > LookupTable::span / 2 ? generation - LookupTable::span / 2 : 0;
+    tables_.reserve(tables_.size() + 1);
+    tables_.push_back({LookupTable::make(base, capacity, hash_)});
+    memory_.count(tables_.back().table->bytes());
+}
+
+bool VersionTable::make_room(Generation generation, std::uint64_t opened) {
+    LookupTable& old = *tables_.back().table;
+    const bool full = 2 * (old.used + 1) > old.capacity();
+    const bool far = generation > old.base() && !old.counts(generation);
+    if (!full && !far) {
+        return false;
+    }
+    tables_.back().opened = opened;
+    add_table(generation, std::bit_ceil(std::max(first_capacity, 4 * (size_ + 1))));
+    for (std::uint64_t at = 0; at < old.capacity(); ++at) {
+        CachedDimension* const version = old.at(at).version.load(std::memory_order_relaxed);
+        if (version != nullptr) {
+            place(*tables_.back().table, *version);
+            if (version->has_list()) {
+                publish_list(*version);
+            }
+        }
+    }
+    return true;
+}
+
+void VersionTable::free_superseded(std::uint64_t oldest_open) noexcept {
+    const auto first_kept =
+        std::find_if(tables_.begin(), tables_.end() - 1,
+                     [&](const Numbered& old) { return old.opened >= oldest_open; });
+    std::for_each(tables_.begin(), first_kept,
+                  [&](const Numbered& old) { memory_.discount(old.table->bytes()); });
+    tables_.erase(tables_.begin(), first_kept);
+}
+
+void VersionTable::place(LookupTable& table, CachedDimension& version) noexcept {
+    std::uint64_t at = table.home_of(static_cast<Dimension>(version.dimension));
+    while (table.at(at).version.load(std::memory_order_relaxed) != nullptr) {
+        ++at;
+    }
+    LookupEntry& entry = table.at(at);
+    table.used += entry.generations.load(std::memory_order_relaxed) == 0 ? 1 : 0;
+    entry.tag.store(version.dimension, std::memory_order_relaxed);
+    entry.list.store(0, std::memory_order_relaxed);
+    entry.version.store(&version, std::memory_order_relaxed);
+    // Release; partner: the acquire in LookupTable::find.
+    entry.generations.store(
+        table.counts(version.last) ? range_of(table, version) : LookupEntry::no_generations,
+        std::memory_order_release);
+}
+
+void VersionTable::insert(std::unique_ptr<CachedDimension> version) noexcept {
+    place(*tables_.back().table, *version.release());
+    ++size_;
+    memory_.count(sizeof(CachedDimension));
+}
+
+CachedDimension* VersionTable::match(Generation generation,
+                                     const ipc::DimensionRecord& record) noexcept {
+    CachedDimension* found = nullptr;
+    visit(static_cast<Dimension>(record.dimension), [&](LookupEntry& entry) {
+        CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
+        if (version.serial != record.serial || version.changed != record.generation ||
+            version.index.root != record.index || version.index.levels != record.index_levels) {
+            return false;
+        }
+        found = &version;
+        hold_for(entry, version, generation);
+        return true;
+    });
+    return found;
+}
+
+void VersionTable::extend(CachedDimension& version, Generation generation) noexcept {
+    visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
+        const bool own = entry.version.load(std::memory_order_relaxed) == &version;
+        if (own) {
+            hold_for(entry, version, generation);
+        }
+        return own;
+    });
+}
+
+void VersionTable::hold_for(LookupEntry& entry, CachedDimension& version,
+                            Generation generation) noexcept {
+    version.first = std::min(version.first, generation);
+    version.last = std::max(version.last, generation);
+    if (newest().counts(generation)) {
+        // Release; partner: the acquire in LookupTable::find. What the version says was written
+        // before.
+        entry.generations.store(range_of(newest(), version), std::memory_order_release);
+    }
+}
+
+void VersionTable::publish_list(CachedDimension& version) noexcept {
+    SparseList* const sparse = version.own_sparse.get();
+    const auto address = sparse != nullptr ? reinterpret_cast<std::uintptr_t>(sparse)
+                                           : reinterpret_cast<std::uintptr_t>(version.words.get());
+    const std::uint64_t list = std::uint64_t{version.index.slot} << Layer::slot_shift | address |
+                               (sparse != nullptr ? LookupEntry::sparse : 0);
+    const std::uint64_t tag = DenseList::tag_of(static_cast<Dimension>(version.dimension),
+                                                sparse != nullptr ? 0 : version.dense.count);
+    visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
+        if (entry.version.load(std::memory_order_relaxed) != &version) {
+            return false;
+        }
+        // Release; partners: the acquires of `list` in the look-ups, and of `tag` in
+        // LookupTable::find: who sees a number of words sees the list.
+        entry.list.store(list, std::memory_order_release);
+        entry.tag.store(tag, std::memory_order_release);
+        return true;
+    });
+    if (sparse != nullptr) {
+        // Release; partner: the acquires in LookupCache::learn and in `find_in_version`.
+        version.sparse.store(sparse, std::memory_order_release);
+    } else {
+        // Release; partners: the acquires in DenseList::count_of, LookupCache::learn and
+        // `find_slowly`.
+        version.dense.tag.store(tag, std::memory_order_release);
+    }
+}
+
+std::unique_ptr<CachedDimension> VersionTable::take_out(LookupEntry& entry) noexcept {
+    std::unique_ptr<CachedDimension> version(
+        entry.version.exchange(nullptr, std::memory_order_relaxed));
+    entry.generations.store(LookupEntry::no_generations, std::memory_order_relaxed);
+    --size_;
+    memory_.discount(sizeof(CachedDimension));
+    return version;
+}
+
+}  // namespace strata::consumer_impl
