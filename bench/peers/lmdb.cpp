@@ -173,6 +173,10 @@ std::uint64_t LmdbStore::file_bytes() const {
     return (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
+void LmdbStore::copy_to(const std::filesystem::path& directory) const {
+    check(mdb_env_copy2(state_->environment, directory.c_str(), 0), "mdb_env_copy2");
+}
+
 std::uint64_t LmdbStore::scan(std::uint64_t (*sum_of)(const std::byte*) noexcept) {
     const ReadTransaction transaction(state_->environment);
     MDB_cursor* cursor = nullptr;
@@ -252,6 +256,7 @@ std::unique_ptr<Reader> LmdbStore::held_reader() { throw NotRun(absent); }
 std::unique_ptr<Reader> LmdbStore::renewed_reader() { throw NotRun(absent); }
 std::unique_ptr<Writer> LmdbStore::writer() { throw NotRun(absent); }
 std::uint64_t LmdbStore::file_bytes() const { return 0; }
+void LmdbStore::copy_to(const std::filesystem::path&) const { throw NotRun(absent); }
 std::uint64_t LmdbStore::scan(std::uint64_t (*)(const std::byte*) noexcept) {
     throw NotRun(absent);
 }

@@ -29,6 +29,8 @@ public:
     std::unique_ptr<Writer> writer();
     /// Bytes of the data file that hold something.
     std::uint64_t file_bytes() const;
+    /// What mdb_copy does, into a directory that is there and has none yet. Throws NotRun.
+    void copy_to(const std::filesystem::path& directory) const;
     /// Cursor over everything in key order; the sum of `sum_of`.
     std::uint64_t scan(std::uint64_t (*sum_of)(const std::byte*) noexcept);
 

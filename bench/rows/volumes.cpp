@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -19,10 +20,12 @@
 #include "bench/harness/disk_directory.hpp"
 #include "bench/harness/machine.hpp"
 #include "bench/harness/workload.hpp"
+#include "bench/peers/lmdb.hpp"
 #include "volume/sha256.hpp"
 #include <strata/strata.hpp>
 #include <strata/volume.hpp>
 #include <strata/volume_backup.hpp>
+#include <strata/volume_stream.hpp>
 #include <strata/volume_transfer.hpp>
 
 namespace strata::bench {
@@ -165,7 +168,71 @@ void run_archives(Context& context, FullStore& store, const DiskDirectory& disk)
     context.finish(std::move(imported));
 }
 
+/// The peers of a backup: as many bytes in LMDB, copied as mdb_copy does; and the store's own
+/// files, copied and flushed, which no store that is written meanwhile survives.
+class Copies {
+public:
+    Copies(const FullStore& store, const DiskDirectory& disk)
+        : from_(store.base() / "full"), to_(disk.path() / "copy") {
+        const fs::path directory = store.base() / "lmdb";
+        fs::create_directory(directory);
+        try {
+            lmdb_ = std::make_unique<LmdbStore>(
+                directory,
+                Dataset{.layers = store.bytes() / layer_bytes, .payload_bytes = layer_bytes});
+        } catch (const NotRun&) {  // said where it is asked for
+        }
+    }
+    void of_lmdb() const {
+        if (!lmdb_) throw NotRun("LMDB is not here");
+        begin();
+        lmdb_->copy_to(to_);
+        flush();
+    }
+    void of_files() const {
+        begin();
+        fs::copy(from_, to_, fs::copy_options::recursive);
+        flush();
+    }
+
+private:
+    void begin() const {
+        fs::remove_all(to_);
+        fs::create_directory(to_);
+    }
+    void flush() const {
+        for (const fs::directory_entry& entry : fs::directory_iterator(to_)) {
+            const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+            const bool failed = fd < 0 || ::fdatasync(fd) != 0;
+            if (fd >= 0) ::close(fd);
+            if (failed) throw NotRun("cannot be flushed");
+        }
+    }
+
+    fs::path from_;
+    fs::path to_;
+    std::unique_ptr<LmdbStore> lmdb_;
+};
+
+void run_streams(Context& context, Consumer& consumer, std::uint64_t bytes) {
+    Row row = row_of("volume/stream", "the same as a tar, to /dev/null");
+    std::vector<Entrant> entrants;
+    entrants.push_back(speed("strata send, tar", Role::strata, bytes, [&] {
+        const int sink = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+        try {
+            send_backup(consumer, sink);
+        } catch (const Error& error) {
+            ::close(sink);
+            throw NotRun(error.what());
+        }
+        ::close(sink);
+    }));
+    run_rounds(context, row, entrants);
+    context.finish(std::move(row));
+}
+
 void run_backups(Context& context, FullStore& store, const DiskDirectory& disk) {
+    const Copies copies(store, disk);
     const fs::path backups = disk.path() / "backups";
     Consumer consumer = store.attach();
     Row whole = row_of("volume/backup", "a whole backup of a live store, on a disk");
@@ -174,6 +241,10 @@ void run_backups(Context& context, FullStore& store, const DiskDirectory& disk) 
         fs::remove_all(backups);
         backup_store(consumer, backups, {.full = true});
     }));
+    entrants.push_back(
+        speed("LMDB mdb_env_copy + flush", Role::peer, store.bytes(), [&] { copies.of_lmdb(); }));
+    entrants.push_back(speed("copy of the files + flush", Role::ceiling, store.bytes(),
+                             [&] { copies.of_files(); }));
     run_rounds(context, whole, entrants);
     context.finish(std::move(whole));
 
@@ -187,6 +258,11 @@ void run_backups(Context& context, FullStore& store, const DiskDirectory& disk) 
                             store.change_hundredth(++version);
                             const Stopwatch watch;
                             written = backup_store(consumer, backups).region_bytes;
+                            return watch.seconds() * 1e3;
+                        }});
+    entrants.push_back({"LMDB mdb_env_copy + flush: all again", Role::peer, [&] {
+                            const Stopwatch watch;
+                            copies.of_lmdb();
                             return watch.seconds() * 1e3;
                         }});
     run_rounds(context, increment, entrants);
@@ -203,6 +279,7 @@ void run_backups(Context& context, FullStore& store, const DiskDirectory& disk) 
     }));
     run_rounds(context, restored, entrants);
     context.finish(std::move(restored));
+    run_streams(context, consumer, store.bytes());
 }
 
 }  // namespace
@@ -215,7 +292,7 @@ void run_volumes(Context& context) {
         run_archives(context, store, disk);
     }
     if (context.wants("volume/backup") || context.wants("volume/backup-1-percent") ||
-        context.wants("volume/restore")) {
+        context.wants("volume/restore") || context.wants("volume/stream")) {
         run_backups(context, store, disk);
     }
     pin_to(usable_cpus().size() - 1);
