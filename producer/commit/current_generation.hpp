@@ -89,9 +89,7 @@ public:
 
     /// The lowest number of that name.
     std::optional<Dimension> find(std::string_view name) const STRATA_REQUIRES(commit_role) {
-        return names_.find(name, [&](Dimension number) STRATA_REQUIRES(commit_role) {
-            return dimensions_.find(number)->second.name == name;
-        });
+        return names_.find(name, dimensions_);
     }
 
     struct UsedRegion {

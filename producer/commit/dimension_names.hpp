@@ -40,13 +40,14 @@ public:
         }
     }
 
-    /// The lowest number of which has_name(number) says that it has the name.
-    template <class HasName>
-    std::optional<Dimension> find(std::string_view name, HasName has_name) const {
+    /// The lowest number of that name. `dimensions`: all, by number, each with its name.
+    template <class Dimensions>
+    std::optional<Dimension> find(std::string_view name, const Dimensions& dimensions) const {
         std::optional<Dimension> lowest;
         const auto [first, last] = entries_.equal_range(hash_of(name));
         for (auto it = first; it != last; ++it) {
-            if ((!lowest || it->second < *lowest) && has_name(it->second)) {
+            if ((!lowest || it->second < *lowest) &&
+                dimensions.find(it->second)->second.name == name) {
                 lowest = it->second;
             }
         }
