@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which blocks of a slab are free, in two words.
 #pragma once
 
 #include <bit>
@@ -6,7 +7,7 @@
 
 namespace strata::producer_impl {
 
-// Which blocks of a slab are free: a bit for each of up to 128.
+// A bit for each of up to 128 blocks. Not thread-safe.
 class FreeBlocks {
 public:
     FreeBlocks() = default;
