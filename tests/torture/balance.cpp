@@ -18,8 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// What a store may hold beyond 1.4 x its live bytes, whatever its size: in each of up to ten files
-/// a header page and, for some size classes, a slab that is not full.
-constexpr std::uint64_t fixed_bytes = 512_KiB;
+/// a header page, for some size classes a slab that is not full, and what is kept for erasing.
+constexpr std::uint64_t fixed_bytes = 512_KiB + 10 * 32_KiB;
 
 }  // namespace
 

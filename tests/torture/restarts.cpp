@@ -23,8 +23,9 @@ namespace {
 using namespace strata;
 using namespace strata::test;
 
-// Files start with 64 KiB each, grow by as much, and each size class has a slab that is not full.
-constexpr std::uint64_t constant = 384_KiB;
+// Files start with 64 KiB each, grow by as much, and each size class has a slab that is not full;
+// two of them keep 32 KiB for erasing.
+constexpr std::uint64_t constant = 384_KiB + 2 * 32_KiB;
 
 struct History {
     std::vector<ReaderKind> readers{};
