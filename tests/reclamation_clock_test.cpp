@@ -69,20 +69,19 @@ TEST_CASE("what a reader pins keeps the root that its epoch ended with, until it
     CHECK(clock->advance(128, 9, PinnedEpochs::few_questions));
     CHECK(contains(clock->pins(), first));
     CHECK_FALSE(contains(clock->pins(), first + 1));
-    const auto check_root = [&] {
-        const auto closing = clock->closing_roots().find(first);
+    const auto check_root = [](const std::optional<ipc::ClosingRoot>& closing) {
         REQUIRE(closing);
         CHECK(closing->root == 64);
         CHECK(closing->oldest == 1);  // what its readers could ask for, not those after them
     };
-    check_root();
+    check_root(clock->closing_roots().find(first));
 
     clock.emplace(*setting.control);  // the next producer's
     clock->begin(setting.word());
-    check_root();
+    check_root(clock->closing_roots().find(first));
     CHECK(clock->advance(192, 9, PinnedEpochs::many_questions));
     CHECK(contains(clock->pins(), first));
-    check_root();
+    check_root(clock->closing_roots().find(first));
 
     held.reset();
     consumer = setting.attach();  // what it pins now is the epoch of now

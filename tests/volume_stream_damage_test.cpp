@@ -82,7 +82,7 @@ TEST_CASE("a byte that was changed in any file of a stream is found") {
     const std::vector<TarFile> files = files_of(setting.stream());
     REQUIRE(files.size() == 6);
     for (std::size_t i = 0; i < files.size(); ++i) {
-        for (const std::size_t part : {0, 1, 2, 3}) {
+        for (const std::size_t part : {0UL, 1UL, 2UL, 3UL}) {
             std::vector<TarFile> changed = files;
             std::string& content = changed[i].content;
             const std::size_t at = std::min(content.size() - 1, content.size() * part / 3);

@@ -270,7 +270,8 @@ void Commit::apply_layers(Changed& changed, const BatchDimension& wish,
 void Commit::write_record(Changed& changed) {
     Region& control = parts_.control.region();
     const std::uint64_t offset = allocate(control, sizeof(DimensionRecord));
-    const std::string_view name = changed.name.empty() ? changed.old->name : changed.name;
+    const std::string_view name =
+        changed.old != nullptr && changed.name.empty() ? changed.old->name : changed.name;
     DimensionRecord record{};
     record.dimension = changed.dimension;
     record.serial = changed.region->serial;

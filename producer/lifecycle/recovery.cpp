@@ -230,10 +230,9 @@ void Recovery::sort_leftover_files(const HeldBlocks& held,
     }
     for (const std::string& name : names.value) {
         std::uint64_t number = 0;
-        if (ipc::parse_life_file_name(name, number) && number != life_) {
+        if ((ipc::parse_life_file_name(name, number) && number != life_) ||
+            name == ipc::new_bookmarks_file_name) {
             ipc::os::remove_file(directory_.directory.get(), name);  // else the next one does
-        } else if (name == ipc::new_bookmarks_file_name) {
-            ipc::os::remove_file(directory_.directory.get(), name);
         } else if (ipc::parse_region_file_name(name, number)) {
             factory_.skip_serials_to(number + 1);
             if (!current_.regions().contains(number)) {
