@@ -29,6 +29,7 @@ struct TarWriter::State {
     archive_entry* entry = nullptr;
     std::exception_ptr failure{};  // of the call-back, past the frames of libarchive
     std::uint64_t left = 0;        // of the file that is being written
+    bool abandoned = false;        // what libarchive still has goes nowhere
 
     State(int fd, std::function<void()> called, std::string_view name)
         : descriptor(fd), tick(std::move(called)), operation(name) {}
@@ -36,7 +37,9 @@ struct TarWriter::State {
     State& operator=(const State&) = delete;
     ~State() {
         if (tar != nullptr) {
-            archive_write_fail(tar);  // so that nothing more is written
+            abandoned = true;
+            archive_write_fail(tar);   // the rest of the file is not made up
+            archive_write_close(tar);  // after a failure, free alone would leave its buffer behind
             archive_write_free(tar);
         }
         archive_entry_free(entry);
@@ -57,6 +60,9 @@ struct TarWriter::State {
     }
     static la_ssize_t written(archive* /*tar*/, void* self, const void* bytes, std::size_t size) {
         auto& state = *static_cast<State*>(self);
+        if (state.abandoned) {
+            return static_cast<la_ssize_t>(size);
+        }
         try {
             if (state.failure == nullptr) {
                 state.write(static_cast<const std::byte*>(bytes), size);
