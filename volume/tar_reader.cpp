@@ -68,7 +68,9 @@ struct TarReader::State {
         }
         if (result < ARCHIVE_OK) {
             const char* const why = archive_error_string(tar);
-            complain(std::string(what) + ": " + (why != nullptr ? why : "it ends too early"));
+            std::string text(what);
+            text.append(": ").append(why != nullptr ? why : "it ends too early");
+            complain(text);
         }
     }
 };
