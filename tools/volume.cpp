@@ -142,6 +142,12 @@ StorePlace store_place(const Settings& settings, const VolumeArguments& argument
                                    : StorePlace{arguments.store, settings.base};
 }
 
+Consumer attach(const Settings& settings, const StorePlace& place) {
+    Settings there = settings;
+    there.base = place.base;
+    return attach(there, place.name);
+}
+
 CLI::App* add_volume_command(CLI::App* volume, const std::string& name, const std::string& what,
                              std::function<void()> run) {
     CLI::App* const command = volume->add_subcommand(name, what);

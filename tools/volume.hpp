@@ -42,6 +42,7 @@ StorePlace store_place(const Settings& settings, const VolumeArguments& argument
                        const Volume& volume);
 /// The same; the volume is only opened if it is meant.
 StorePlace store_place(const Settings& settings, const VolumeArguments& arguments);
+Consumer attach(const Settings& settings, const StorePlace& place);
 /// Its producer: it keeps its limit, or is made with --limit.
 Producer producer_of(const Settings& settings, const StorePlace& place,
                      const VolumeArguments& arguments);

@@ -74,9 +74,7 @@ void run_backup(const Settings& settings, const VolumeArguments& volume,
     }
     const auto started = steady_clock::now();
     const StorePlace place = store_place(settings, volume);
-    Settings there = settings;
-    there.base = place.base;
-    Consumer consumer = attach(there, place.name);
+    Consumer consumer = attach(settings, place);
     BackupOptions options{.dimensions = parse_dimensions(volume.dimensions),
                           .full = arguments.full,
                           .threads = volume.threads,

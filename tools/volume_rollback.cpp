@@ -20,9 +20,7 @@ void ask(const Settings& settings, const StorePlace& place) {
         throw Complaint{Exit::usage, "usage",
                         "to take " + name + " back without a terminal to ask on, use --force"};
     }
-    Settings there = settings;
-    there.base = place.base;
-    const Consumer consumer = attach(there, place.name);
+    const Consumer consumer = attach(settings, place);
     const std::string durable = std::to_string(consumer.durable_generation());
     if (!confirmed("strata: take " + name + " back to its durable generation " + durable +
                    ", from generation " + std::to_string(consumer.generation()) + "?")) {

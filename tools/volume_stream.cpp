@@ -83,9 +83,7 @@ void run_send(const Settings& settings, const VolumeArguments& volume,
         refuse_terminal(output_is_terminal(), "redirect standard output, or --output FILE");
     }
     const StorePlace place = store_place(settings, volume);
-    Settings there = settings;
-    there.base = place.base;
-    Consumer consumer = attach(there, place.name);
+    Consumer consumer = attach(settings, place);
     SendOptions options{.dimensions = parse_dimensions(volume.dimensions),
                         .since = arguments.since,
                         .format = format_of(arguments),

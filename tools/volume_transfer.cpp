@@ -64,9 +64,7 @@ void transfer(const Settings& settings, const VolumeArguments& arguments, const 
 void run_export(const Settings& settings, const VolumeArguments& arguments) {
     const Volume volume = open_volume(settings, arguments);
     const StorePlace place = store_place(settings, arguments, volume);
-    Settings there = settings;
-    there.base = place.base;
-    Consumer consumer = attach(there, place.name);
+    Consumer consumer = attach(settings, place);
     const Snapshot snapshot = consumer.snapshot();
     transfer(settings, arguments, "exported", [&](const TransferOptions& options) {
         return export_dimensions(snapshot, volume, options);

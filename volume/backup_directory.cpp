@@ -89,18 +89,7 @@ void make_backup_directory(const std::filesystem::path& directory, std::string_v
 }
 
 void remove_unfinished_backups(const std::filesystem::path& directory, std::string_view operation) {
-    const std::vector<std::string> abandoned = abandoned_stages(directory);
-    if (abandoned.empty()) {
-        return;
-    }
-    const auto opened = os::open_directory(directory.string());
-    for (const std::string& name : abandoned) {
-        const int error = opened ? remove_tree(opened.value, name) : opened.error;
-        if (error != 0 && error != ENOENT) {
-            fail_file(error, operation, directory / name,
-                      "was left half made and cannot be removed");
-        }
-    }
+    remove_abandoned_stages(directory, operation, [](const std::string&) { return true; });
 }
 
 Sha256Digest check_manifest(std::string_view text, std::string_view checksum_file,

@@ -211,4 +211,21 @@ std::vector<std::string> abandoned_stages(const std::filesystem::path& directory
     return abandoned;
 }
 
+void remove_abandoned_stages(const std::filesystem::path& directory, std::string_view operation,
+                             const std::function<bool(const std::string&)>& wanted) {
+    std::vector<std::string> abandoned = abandoned_stages(directory);
+    std::erase_if(abandoned, [&](const std::string& name) { return !wanted(name); });
+    if (abandoned.empty()) {
+        return;
+    }
+    const auto opened = os::open_directory(directory.string());
+    for (const std::string& name : abandoned) {
+        const int error = opened ? remove_tree(opened.value, name) : opened.error;
+        if (error != 0 && error != ENOENT) {
+            fail_file(error, operation, directory / name,
+                      "was left half made and cannot be removed");
+        }
+    }
+}
+
 }  // namespace strata::volume_impl

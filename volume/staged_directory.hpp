@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,5 +77,9 @@ int remove_tree(const ipc::FileDescriptor& parent, const std::string& name) noex
 /// Leftovers of crashes in `directory`: names of staged directories (and files) that nobody works
 /// on. Throws file_not_found, permission_denied, system.
 std::vector<std::string> abandoned_stages(const std::filesystem::path& directory);
+/// Removes those that `wanted(name)` says. Throws as above, and system for one that cannot be
+/// removed.
+void remove_abandoned_stages(const std::filesystem::path& directory, std::string_view operation,
+                             const std::function<bool(const std::string&)>& wanted);
 
 }  // namespace strata::volume_impl

@@ -138,20 +138,6 @@ BackupReport told(Consumer& consumer, const SendOptions& options, const std::fil
                         [&](AuditEntry& done) { return impl::told_of(done, send()); });
 }
 
-// What processes that were killed have left of the same file.
-void remove_unfinished(const std::filesystem::path& parent, const std::string& name) {
-    for (const std::string& stage : impl::abandoned_stages(parent)) {
-        if (ipc::stage_name_of(stage) == name) {
-            const auto opened = os::open_directory(parent.string());
-            const int error = opened ? impl::remove_tree(opened.value, stage) : opened.error;
-            if (error != 0 && error != ENOENT) {
-                impl::fail_file(error, operation, parent / stage,
-                                "was left half made and cannot be removed");
-            }
-        }
-    }
-}
-
 }  // namespace
 
 BackupReport send_backup(Consumer& consumer, int descriptor, const SendOptions& options) {
@@ -166,7 +152,10 @@ BackupReport send_backup(Consumer& consumer, const std::filesystem::path& file,
         if (name.empty()) {
             impl::fail_file(EISDIR, operation, file, "is no file's name");
         }
-        remove_unfinished(target.parent_path(), name);
+        // What processes that were killed have left of the same file.
+        impl::remove_abandoned_stages(
+            target.parent_path(), operation,
+            [&](const std::string& stage) { return ipc::stage_name_of(stage) == name; });
         const impl::StagedDirectory stage(target.parent_path(), name, operation, private_mode);
         ipc::FileDescriptor written = stage.create_file(name);
         int error = os::set_access(written.get(), 0600, std::nullopt);
