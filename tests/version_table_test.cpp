@@ -50,8 +50,9 @@ struct Table {
         versions.insert(std::move(version));
         return put;
     }
-    const CachedDimension* at(Generation generation, Dimension dimension) const {
-        const auto found = versions.newest().find(generation, dimension);
+    const CachedDimension* at(Generation generation, Dimension dimension,
+                              std::uint32_t chain = 0) const {
+        const auto found = versions.newest().find(generation, dimension, chain);
         return found.entry != nullptr ? found.entry->version.load() : nullptr;
     }
     void take_out(const CachedDimension& version) {
@@ -181,5 +182,76 @@ TEST_CASE("a table that was superseded is there as long as a view from before th
     CHECK(used_beside_versions() == newest);
     for (Dimension dimension = 0; dimension < 1000; ++dimension) {
         REQUIRE(table.at(5, dimension) != nullptr);
+    }
+}
+
+TEST_CASE("what holds on in a chain is found in its later generations, until it ends") {
+    Table table;
+    table.versions.begin_chain(5);
+    const std::uint32_t chain = table.versions.chain();
+    CachedDimension& version = table.put(7, 3, 5);
+    CachedDimension& other = table.put(8, 4, 5);
+    CHECK(table.at(6, 7, chain) == nullptr);
+    table.versions.hold_on(version);
+    table.versions.hold_on(other);
+    CHECK(table.versions.held_on(7) == &version);
+    CHECK(table.at(3, 7, chain) == &version);
+    CHECK(table.at(1'000'000, 7, chain) == &version);
+    CHECK(table.at(2, 7, chain) == nullptr);
+    CHECK(table.at(5, 7) == nullptr);  // who is in no chain has to ask
+    CHECK(table.versions.last_of(version) == ~Generation{0});
+
+    table.versions.end(7, 9);
+    CHECK(table.versions.held_on(7) == nullptr);
+    CHECK(table.at(9, 7, chain) == &version);
+    CHECK(table.at(9, 7) == &version);
+    CHECK(table.at(10, 7, chain) == nullptr);
+    CHECK(table.versions.last_of(version) == 9);
+    CHECK(table.at(10, 8, chain) == &other);
+    // Growing keeps it so.
+    for (Dimension dimension = 100; dimension < 400; ++dimension) {
+        table.put(dimension, 10, 10);
+    }
+    CHECK(table.at(10, 7, chain) == nullptr);
+    CHECK(table.at(11, 8, chain) == &other);
+    CHECK(table.at(3, 8, chain) == nullptr);
+}
+
+TEST_CASE("a new chain does not believe what an older one holds") {
+    Table table;
+    table.versions.begin_chain(5);
+    const std::uint32_t older = table.versions.chain();
+    CachedDimension& version = table.put(7, 3, 5);
+    table.versions.hold_on(version);
+    table.versions.begin_chain(20);
+    const std::uint32_t newer = table.versions.chain();
+    CHECK(newer != older);
+    CHECK(table.versions.held_on(7) == nullptr);
+    CHECK(table.at(20, 7, newer) == nullptr);
+    CHECK(table.at(8, 7, older) == &version);
+    CHECK(table.versions.last_of(version) == 19);  // its chain has no later one
+    table.versions.end(7, 25);                     // of the newer one: there it is not
+    CHECK(table.at(20, 7, newer) == nullptr);
+    CHECK(table.at(8, 7, older) == &version);
+    // Until a record says that it is the same.
+    CHECK(table.versions.match(20, record_of(version)) == &version);
+    CHECK(table.at(20, 7, newer) == &version);
+    CHECK(table.at(21, 7, newer) == nullptr);
+    CHECK(table.versions.last_of(version) == 20);
+    table.versions.hold_on(version);
+    CHECK(table.at(21, 7, newer) == &version);
+    CHECK(table.versions.match(22, record_of(version)) == &version);
+    CHECK(table.at(30, 7, newer) == &version);
+}
+
+TEST_CASE("a length of generations is never taken for a chain") {
+    Table table;
+    const Generation far = std::uint64_t{1} << 33;
+    CachedDimension& version = table.put(7, far - 10, far);
+    CHECK(table.versions.match(far + LookupEntry::endless - 1, record_of(version)) == &version);
+    for (const std::uint32_t chain : {0U, LookupEntry::endless, LookupEntry::endless + 1}) {
+        CAPTURE(chain);
+        CHECK(table.at(far + LookupEntry::endless - 1, 7, chain) == &version);
+        CHECK(table.at(far + LookupEntry::endless, 7, chain) == nullptr);
     }
 }

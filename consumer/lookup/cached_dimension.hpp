@@ -27,6 +27,14 @@ struct alignas(64) CachedDimension : CacheAligned {
     /// Its list, if it has one and the layer numbers are dense.
     detail::DenseList dense{};
 
+    // In the same cache line: what is asked first in a new generation.
+    std::uint64_t dimension = 0;
+    // The generations in which it was found.
+    Generation first = 0;
+    Generation last = 0;
+    /// It holds for later ones of this chain, too (version_table.hpp); 0: only for these.
+    std::uint32_t chain = 0;
+
     ipc::IndexView index{};
     std::atomic<SparseList*> sparse{nullptr};  // its list, if they are not
     /// Look-ups until a list is worth its memory; 0: that was tried. Counted down by index walks,
@@ -37,12 +45,8 @@ struct alignas(64) CachedDimension : CacheAligned {
     std::uint32_t walks_for_copy = 0;
 
     // What tells it from other versions of the dimension.
-    std::uint64_t dimension = 0;
     std::uint64_t serial = 0;  // of the region file
     Generation changed = 0;    // as the record says
-    // The generations in which it was found.
-    Generation first = 0;
-    Generation last = 0;
 
     std::shared_ptr<ipc::RegionMapping> region;  // kept mapped
     WordArray words;                             // of `dense`

@@ -19,12 +19,11 @@ void fail_damaged(const CachedDimension& version, std::uint64_t layer) {
 Layer find_in_version(View& view, CachedDimension& version, std::uint64_t layer) {
     // Acquire; partners: the releases in VersionTable::publish_list.
     const std::uint64_t tag = version.dense.tag.load(std::memory_order_acquire);
-    const SparseList* const sparse = version.sparse.load(std::memory_order_acquire);
     if (layer < tag >> 32) {
         if (const std::uint64_t word = version.dense.word(layer); word != CachedPlace::unknown) {
             return version.dense.layer_at(word);
         }
-    } else if (sparse != nullptr) {
+    } else if (const SparseList* const sparse = version.sparse.load(std::memory_order_acquire)) {
         const std::uint64_t place = sparse->find(layer);
         if (place >= CachedPlace::least) [[likely]] {
             return CachedPlace::layer_of(place, sparse->slot_word());

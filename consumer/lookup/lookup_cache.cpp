@@ -91,7 +91,11 @@ void LookupCache::make_room(Generation generation) {
 }
 
 bool LookupCache::is_read(const CachedDimension& version) const noexcept {
-    return views_.any_open(version.first, version.last);
+    return views_.any_open(version.first, versions_.last_of(version));
+}
+
+bool LookupCache::is_held(const CachedDimension& version) noexcept {
+    return views_.any_held(version.first, versions_.last_of(version));
 }
 
 // Nobody reads it.
@@ -199,7 +203,7 @@ void LookupCache::open_dense(CachedDimension& version, std::uint64_t words) noex
     const std::uint64_t known =
         before != nullptr && before->words != nullptr ? before->dense.count : 0;
     DenseList& list = version.dense;
-    const bool taken = known >= words && !views_.any_held(before->first, before->last);
+    const bool taken = known >= words && !is_held(*before);
     if (taken) {
         version.words = std::move(before->words);
         version.list_bytes = std::exchange(before->list_bytes, 0);
@@ -260,7 +264,7 @@ void LookupCache::open_sparse(CachedDimension& version) noexcept {
     SparseList* const known = before != nullptr ? before->own_sparse.get() : nullptr;
     const std::uint64_t layers = version.index.layers;
     const bool fits = known != nullptr && layers <= known->capacity() - known->capacity() / 4;
-    const bool taken = fits && !views_.any_held(before->first, before->last);
+    const bool taken = fits && !is_held(*before);
     if (taken) {
         version.own_sparse = std::move(before->own_sparse);
         version.list_bytes = std::exchange(before->list_bytes, 0);

@@ -59,10 +59,8 @@ public:
     CachedDimension* match(Generation generation, const ipc::DimensionRecord& record) noexcept {
         return versions_.match(generation, record);
     }
-    /// It is what this later generation has, too.
-    void extend(CachedDimension& version, Generation generation) noexcept {
-        versions_.extend(version, generation);
-    }
+    /// For chains of generations.
+    VersionTable& version_table() noexcept { return versions_; }
     /// A version that is not known yet. Throws std::bad_alloc.
     CachedDimension* add(Generation generation, const ipc::DimensionRecord& record,
                          const ipc::IndexView& index, std::shared_ptr<ipc::RegionMapping> region);
@@ -95,6 +93,7 @@ private:
 
     void make_room(Generation generation);
     bool is_read(const CachedDimension& version) const noexcept;
+    bool is_held(const CachedDimension& version) noexcept;
     void forget(LookupEntry& entry) noexcept;
     void forget_if_unread(LookupEntry& entry) noexcept;
     void forget(const CachedDimension& version) noexcept;

@@ -19,7 +19,8 @@ struct CachedDimension;
 
 /// Where the table leads: half a cache line, so that one miss tells all.
 struct alignas(32) LookupEntry {
-    /// first << 32 | last - first, counted from the table's base; 0: never used.
+    /// first << 32 | last - first, counted from the table's base; or, without an end so far, first
+    /// << 32 | chain. 0: never used.
     std::atomic<std::uint64_t> generations;
     /// count << 32 | dimension, as DenseList::tag: 0 words unless it has a dense list.
     std::atomic<std::uint64_t> tag;
@@ -31,6 +32,16 @@ struct alignas(32) LookupEntry {
     static constexpr std::uint64_t address_mask = (std::uint64_t{1} << Layer::slot_shift) - 1;
     /// Of an entry that is free again.
     static constexpr std::uint64_t no_generations = std::uint64_t{0xFFFF'FFFF} << 32;
+    /// Chains have this bit, lengths have not.
+    static constexpr std::uint32_t endless = std::uint32_t{1} << 31;
+
+    /// Whether a reader of this chain may believe it, so many generations after the first.
+    static bool holds(std::uint64_t generations, std::uint64_t relative,
+                      std::uint32_t chain) noexcept {
+        const std::uint64_t since = relative - (generations >> 32);
+        const auto length = static_cast<std::uint32_t>(generations);
+        return length < endless ? since <= length : length == chain && since <= relative;
+    }
 };
 static_assert(sizeof(LookupEntry) == 32);
 
@@ -53,19 +64,19 @@ public:
         std::uint64_t tag = 0;  // of the entry
     };
     /// The entry of a dimension in a generation that the caller holds; none if it was not looked
-    /// into there. Valid while the view is held.
-    Found find(Generation generation, Dimension dimension) const noexcept {
+    /// into there, nor in another one of its chain, if it has one. Valid while the view is held.
+    Found find(Generation generation, Dimension dimension, std::uint32_t chain = 0) const noexcept {
         const std::uint64_t relative = generation - base_;
         for (std::uint64_t at = home_of(dimension);; at = (at + 1) & mask_) {
             const LookupEntry& entry = entries()[at];
-            // Acquire, and first; partners: the releases in VersionTable::place and `match`. As
-            // long as a view of a generation in the range is open the entry is of that version;
-            // what others say is not believed.
+            // Acquire, and first; partner: the release in VersionTable::note. As long as a view of
+            // a generation in the range is open the entry is of that version; what others say is
+            // not believed.
             const std::uint64_t generations = entry.generations.load(std::memory_order_acquire);
             // Acquire; partner: the release in VersionTable::publish_list.
             const std::uint64_t tag = entry.tag.load(std::memory_order_acquire);
             if (static_cast<Dimension>(tag) == dimension &&
-                relative - (generations >> 32) <= (generations & 0xFFFF'FFFF)) [[likely]] {
+                LookupEntry::holds(generations, relative, chain)) [[likely]] {
                 return {&entry, tag};
             }
             if (generations == 0) {

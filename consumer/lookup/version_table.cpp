@@ -17,11 +17,39 @@ VersionTable::~VersionTable() {
     visit_all([](LookupEntry& entry) { delete entry.version.load(std::memory_order_relaxed); });
 }
 
-// Precondition: its last generation is not before the table's base.
-std::uint64_t VersionTable::range_of(const LookupTable& table,
-                                     const CachedDimension& version) noexcept {
-    const std::uint64_t first = std::max(version.first, table.base() + 1) - table.base();
-    return first << 32 | (version.last - table.base() - first);
+std::uint64_t VersionTable::generations_of(const LookupTable& table,
+                                           const CachedDimension& version) noexcept {
+    const auto word = [&](Generation first, std::uint32_t length_or_chain) {
+        return (std::max(first, table.base() + 1) - table.base()) << 32 | length_or_chain;
+    };
+    if (version.chain != 0) {
+        return word(version.first, version.chain);
+    }
+    if (!table.counts(version.last)) {
+        return LookupEntry::no_generations;
+    }
+    constexpr std::uint64_t longest = LookupEntry::endless - 1;
+    const Generation first =
+        std::max({version.first, table.base() + 1,
+                  version.last > longest ? version.last - longest : Generation{0}});
+    return word(first, static_cast<std::uint32_t>(version.last - first));
+}
+
+// What the entry says of generations, from what the version does.
+void VersionTable::note(const LookupTable& table, LookupEntry& entry,
+                        const CachedDimension& version) noexcept {
+    // Release; partner: the acquire in LookupTable::find. What the version says was written before.
+    entry.generations.store(generations_of(table, version), std::memory_order_release);
+}
+
+void VersionTable::note(const CachedDimension& version) noexcept {
+    visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
+        const bool own = entry.version.load(std::memory_order_relaxed) == &version;
+        if (own) {
+            note(newest(), entry, version);
+        }
+        return own;
+    });
 }
 
 void VersionTable::add_table(Generation generation, std::uint64_t capacity) {
@@ -72,10 +100,7 @@ void VersionTable::place(LookupTable& table, CachedDimension& version) noexcept 
     entry.tag.store(version.dimension, std::memory_order_relaxed);
     entry.list.store(0, std::memory_order_relaxed);
     entry.version.store(&version, std::memory_order_relaxed);
-    // Release; partner: the acquire in LookupTable::find.
-    entry.generations.store(
-        table.counts(version.last) ? range_of(table, version) : LookupEntry::no_generations,
-        std::memory_order_release);
+    note(table, entry, version);
 }
 
 void VersionTable::insert(std::unique_ptr<CachedDimension> version) noexcept {
@@ -94,31 +119,66 @@ CachedDimension* VersionTable::match(Generation generation,
             return false;
         }
         found = &version;
-        hold_for(entry, version, generation);
+        if (version.chain != chain_ || generation < version.first) {
+            version.chain = 0;
+            version.first = std::min(version.first, generation);
+            version.last = std::max(version.last, generation);
+            note(newest(), entry, version);
+        }
         return true;
     });
     return found;
 }
 
-void VersionTable::extend(CachedDimension& version, Generation generation) noexcept {
-    visit(static_cast<Dimension>(version.dimension), [&](LookupEntry& entry) {
-        const bool own = entry.version.load(std::memory_order_relaxed) == &version;
-        if (own) {
-            hold_for(entry, version, generation);
+void VersionTable::begin_chain(Generation first) noexcept {
+    if (chain_ == 0xFFFF'FFFF) {  // its number must not be met with again
+        visit_all([&](LookupEntry& entry) {
+            CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
+            version.last = version.chain == 0 ? version.last : std::min(last_of(version), first);
+            version.chain = 0;
+            note(newest(), entry, version);
+        });
+        chain_ = LookupEntry::endless;
+    }
+    ++chain_;
+    chain_first_ = first;
+}
+
+void VersionTable::hold_on(CachedDimension& version) noexcept {
+    if (version.chain != chain_) {
+        version.chain = chain_;
+        note(version);
+    }
+}
+
+void VersionTable::end(Dimension dimension, Generation last) noexcept {
+    visit(dimension, [&](LookupEntry& entry) {
+        CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
+        if (version.chain == chain_) {
+            version.chain = 0;
+            version.last = std::max(version.last, last);
+            note(newest(), entry, version);
         }
-        return own;
+        return false;
     });
 }
 
-void VersionTable::hold_for(LookupEntry& entry, CachedDimension& version,
-                            Generation generation) noexcept {
-    version.first = std::min(version.first, generation);
-    version.last = std::max(version.last, generation);
-    if (newest().counts(generation)) {
-        // Release; partner: the acquire in LookupTable::find. What the version says was written
-        // before.
-        entry.generations.store(range_of(newest(), version), std::memory_order_release);
+CachedDimension* VersionTable::held_on(Dimension dimension) const noexcept {
+    CachedDimension* found = nullptr;
+    visit(dimension, [&](const LookupEntry& entry) {
+        CachedDimension* const version = entry.version.load(std::memory_order_relaxed);
+        found = version->chain == chain_ ? version : nullptr;
+        return found != nullptr;
+    });
+    return found;
+}
+
+Generation VersionTable::last_of(const CachedDimension& version) const noexcept {
+    if (version.chain == 0) {
+        return version.last;
     }
+    // Generations of older chains are older than the first of this one.
+    return version.chain == chain_ ? ~Generation{0} : std::max(version.last, chain_first_ - 1);
 }
 
 void VersionTable::publish_list(CachedDimension& version) noexcept {

@@ -3,6 +3,11 @@
 // It owns both, and counts what they take. Readers search the newest table (or, for a moment, an
 // older one, which says less) without a lock; everything else is guarded by the mutex under which
 // views are opened and closed.
+//
+// A chain: generations each of which was compared with the one before it. A version that the last
+// one has holds for those that follow, too, until a comparison says that they have another one: so
+// nothing has to be written when a generation is added, but what differs. Readers of one chain
+// believe it; a generation that was not compared begins a new one.
 #pragma once
 
 #include <atomic>
@@ -43,8 +48,21 @@ public:
     /// The version that a record of this generation describes, if it is known; it holds for this
     /// generation, too, from then on.
     CachedDimension* match(Generation generation, const ipc::DimensionRecord& record) noexcept;
-    /// It is what this later generation has, too.
-    void extend(CachedDimension& version, Generation generation) noexcept;
+
+    /// The chain that is in use: what its readers pass to LookupTable::find.
+    std::uint32_t chain() const noexcept { return chain_; }
+    /// A new one, of this generation so far.
+    void begin_chain(Generation first) noexcept;
+    /// The last generation of the chain has this version.
+    void hold_on(CachedDimension& version) noexcept;
+    /// The next generation of the chain has another version of the dimension, or none; `last` was
+    /// the last one so far.
+    void end(Dimension dimension, Generation last) noexcept;
+    /// What the last generation of the chain has, if it is known.
+    CachedDimension* held_on(Dimension dimension) const noexcept;
+    /// No view of a later generation reads the version.
+    Generation last_of(const CachedDimension& version) const noexcept;
+
     /// Its list is complete as far as it has been filled: others may find it.
     void publish_list(CachedDimension& version) noexcept;
     /// Takes the version of an entry out; nobody reads it.
@@ -86,10 +104,12 @@ private:
     };
     static constexpr std::uint64_t first_capacity = 16;
 
-    static std::uint64_t range_of(const LookupTable& table,
-                                  const CachedDimension& version) noexcept;
-    void hold_for(LookupEntry& entry, CachedDimension& version, Generation generation) noexcept;
+    static std::uint64_t generations_of(const LookupTable& table,
+                                        const CachedDimension& version) noexcept;
     static void place(LookupTable& table, CachedDimension& version) noexcept;
+    static void note(const LookupTable& table, LookupEntry& entry,
+                     const CachedDimension& version) noexcept;
+    void note(const CachedDimension& version) noexcept;
     void add_table(Generation generation, std::uint64_t capacity);
 
     const SeededHash hash_;
@@ -97,6 +117,8 @@ private:
     std::vector<Numbered> tables_;  // the last one is in use
     std::uint64_t size_ = 0;
     std::uint64_t last_visited_ = 0;
+    std::uint32_t chain_ = LookupEntry::endless;
+    Generation chain_first_ = 0;
 };
 
 }  // namespace strata::consumer_impl

@@ -46,6 +46,8 @@ struct View : detail::FrontTable, CacheAligned {
     std::array<std::uint64_t, size / 64> front_used{};  // bit i: lists[i] is set
     /// The cache's table as it was when this view was last added to it, or opened.
     std::atomic<const LookupTable*> table{nullptr};
+    /// The chain of generations whose versions it may believe (version_table.hpp); 0: none.
+    std::atomic<std::uint32_t> chain{0};
     std::uint64_t opened = 0;  // its number among all that were
     std::uint64_t generation = 0;
     std::uint64_t root_offset = 0;
@@ -58,9 +60,12 @@ struct View : detail::FrontTable, CacheAligned {
     /// What is known of a dimension in this generation, if anything yet. Any thread that holds
     /// the view.
     LookupTable::Found entry_of(Dimension dimension) const noexcept {
-        // Acquire; partner: the release in `use_table`.
-        return table.load(std::memory_order_acquire)->find(generation, dimension);
+        // Acquire; partners: the releases in `join` and `use_table`.
+        const std::uint32_t joined = chain.load(std::memory_order_acquire);
+        return table.load(std::memory_order_acquire)->find(generation, dimension, joined);
     }
+    /// What differs from the generation before has been marked in the table. The pool's mutex.
+    void join(std::uint32_t compared) noexcept { chain.store(compared, std::memory_order_release); }
     /// The pool's mutex.
     void use_table() noexcept { table.store(&cache->table(), std::memory_order_release); }
 

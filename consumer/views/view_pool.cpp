@@ -20,7 +20,7 @@ ViewPool::ViewPool(Session& session, const Attachment& attachment, std::uint64_t
       attachment_(attachment),
       cells_(attachment.control.cells()),
       dimensions_(attachment, *this),
-      carrier_(dimensions_.cache()),
+      carrier_(dimensions_.cache().version_table()),
       stock_(session, dimensions_.cache()),
       retired_(number, current_),
       pins_(attachment.control, attachment.store) {
@@ -214,6 +214,7 @@ View* ViewPool::open_view(OffsetOf offset_of, std::uint32_t kind) {
             retired_.reserve(stock_.size());
             View* const view = stock_.take();
             view->front_open.store(true, std::memory_order_relaxed);
+            view->join(0);
             view->use_table();
             view->root = root;
             view->generation = root.generation;
@@ -286,17 +287,23 @@ void ViewPool::release_idle_pin() noexcept {
 }
 
 CachedDimension* ViewPool::touch(View& view, Dimension dimension) {
+    {
+        const ipc::MutexLock lock(mutex_);
+        if (CachedDimension* const carried = carrier_.asked(view, dimension)) {
+            view.use_table();
+            view.add_to_front(*carried);
+            return carried;
+        }
+    }
     const auto record =
         attachment_.control.dimension_at(view.directory, dimension, attachment_.operation);
     if (!record) {
         return nullptr;
     }
     const ipc::MutexLock lock(mutex_);
-    if (&view == current_.load(std::memory_order_relaxed)) {
-        carrier_.count_walk();
-    }
     CachedDimension& version = dimensions_.version_of(view.generation, *record);
-    view.use_table();
+    view.use_table();  // before it may join a chain: older tables do not say what has ended since
+    carrier_.found(view, version);
     view.add_to_front(version);
     return &version;
 }

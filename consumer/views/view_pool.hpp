@@ -11,7 +11,7 @@
 #include "consumer/attachment/attachment.hpp"
 #include "consumer/attachment/pin_set.hpp"
 #include "consumer/attachment/watcher.hpp"
-#include "consumer/lookup/front_carrier.hpp"
+#include "consumer/lookup/version_carrier.hpp"
 #include "consumer/views/hazard_slot.hpp"
 #include "consumer/views/mapped_dimensions.hpp"
 #include "consumer/views/retired_views.hpp"
@@ -120,7 +120,7 @@ private:
     ipc::Mutex mutex_;  // after the sessions' registry
     MappedDimensions dimensions_ STRATA_GUARDED_BY(mutex_);
     std::atomic<View*> current_;
-    FrontCarrier carrier_ STRATA_GUARDED_BY(mutex_);
+    VersionCarrier carrier_ STRATA_GUARDED_BY(mutex_);
     ViewStock stock_ STRATA_GUARDED_BY(mutex_);
     RetiredViews retired_ STRATA_GUARDED_BY(mutex_);
     bool released_ STRATA_GUARDED_BY(mutex_) = false;

@@ -14,11 +14,11 @@ inline constexpr std::uint64_t layers = 700;
 // The dense list of a dimension, if it has one.
 inline const detail::DenseList* list_of(const Snapshot& snapshot, Dimension dimension) {
     const consumer_impl::View& view = *consumer_impl::Access::view_of(snapshot);
-    const auto* const entry = view.entry_of(dimension).entry;
-    if (entry == nullptr || entry->version.load()->dense.tag == 0) {
-        return nullptr;
+    const consumer_impl::CachedDimension* version = view.front_version(dimension);
+    if (const auto* const entry = view.entry_of(dimension).entry; entry != nullptr) {
+        version = entry->version.load();
     }
-    return &entry->version.load()->dense;
+    return version != nullptr && version->dense.tag != 0 ? &version->dense : nullptr;
 }
 
 inline std::uint64_t noted(const Snapshot& snapshot, Dimension dimension) {

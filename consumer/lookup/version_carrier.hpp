@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carries what is known of dimensions over to the next generation, for readers who look into many
+// of them: one comparison of the two directories tells what a commit has changed, and nothing else
+// has to be looked for again.
+#pragma once
+
+#include "consumer/lookup/version_table.hpp"
+#include "consumer/views/view.hpp"
+
+namespace strata::consumer_impl {
+
+/// Guarded by the mutex under which views are opened and closed.
+class VersionCarrier {
+public:
+    explicit VersionCarrier(VersionTable& versions) noexcept : versions_(versions) {}
+
+    /// `view` has been opened and is empty; `before` is the view before it, if that is open and may
+    /// still be taken, so that its blocks and all that the table says of it are there.
+    void next(const View* before, View& view) noexcept;
+    /// A dimension is looked for that a view does not know. Its version, if no record is needed to
+    /// tell it.
+    CachedDimension* asked(View& view, Dimension dimension) noexcept;
+    /// A version was found in the view's directory.
+    void found(View& view, CachedDimension& version) noexcept;
+
+private:
+    // So many dimensions in one generation make it worth a comparison of the two directories.
+    static constexpr unsigned least_asked = 8;
+    // After so many comparisons it is seen again whether the reader still looks into so many: what
+    // is carried is not asked for.
+    static constexpr unsigned most_in_a_row = 64;
+
+    bool compare(const View& before, const View& view) noexcept;
+    void carry_front(const View& before, View& view) const noexcept;
+
+    VersionTable& versions_;
+    Generation last_ = 0;  // of the chain
+    unsigned asked_ = 0;   // for dimensions of it
+    unsigned in_a_row_ = 0;
+    bool asking_ = false;  // its view has not joined the chain
+};
+
+}  // namespace strata::consumer_impl

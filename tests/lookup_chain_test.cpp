@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Look-ups in many dimensions from generation to generation: what is carried over is what the
+// generation has, for snapshots that are taken, held, asked for later, and in threads.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "consumer/views/view.hpp"
+#include "tests/support/temp_store.hpp"
+
+using namespace strata;
+using strata::test::TempStore;
+
+namespace {
+
+constexpr Dimension dimensions = 400;  // more than a front table has places for
+constexpr std::uint64_t layer = 3;
+
+/// A history that is known before it is published: which generation put the layer that a dimension
+/// has, 0 while it is not there.
+class History {
+public:
+    History(std::uint64_t commits, std::uint64_t seed) : commits_(commits) {
+        std::mt19937_64 random(seed);
+        for (std::uint64_t commit = 0; commit < commits; ++commit) {
+            // Mostly few, so that generations can be compared; sometimes too many for that.
+            const std::uint64_t some = random() % 40 == 0 ? 60 : random() % 3;
+            const std::uint64_t count = commit == 0 ? dimensions : some;
+            for (std::uint64_t i = 0; i < count; ++i) {
+                const auto dimension =
+                    static_cast<Dimension>(commit == 0 ? i : random() % dimensions);
+                const Generation generation = commit + 2;
+                auto& changes = changes_[dimension];
+                if (changes.empty() || changes.back().generation != generation) {
+                    const bool there = !changes.empty() && changes.back().put != 0;
+                    changes.push_back({generation, there && random() % 8 == 0 ? 0 : generation});
+                }
+            }
+        }
+    }
+
+    std::uint64_t commits() const noexcept { return commits_; }
+
+    void publish(Producer& producer, std::uint64_t commit) const {
+        const Generation generation = commit + 2;
+        Batch batch = producer.batch();
+        for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
+            const Change* const change = change_of(dimension, generation);
+            if (change != nullptr && change->generation == generation) {
+                if (change->put != 0) {
+                    batch.put({dimension, layer}, std::to_string(change->put));
+                } else {
+                    batch.remove_dimension(dimension);
+                }
+            }
+        }
+        batch.put({dimensions, layer}, "in every commit");
+        REQUIRE(batch.crystallize() == generation);
+    }
+
+    bool is_in(const Snapshot& snapshot, Dimension dimension) const {
+        const Layer found = snapshot.find({dimension, layer});
+        const Change* const change = change_of(dimension, snapshot.generation());
+        return change == nullptr || change->put == 0
+                   ? !found
+                   : found && found.text() == std::to_string(change->put);
+    }
+
+private:
+    struct Change {
+        Generation generation = 0;
+        Generation put = 0;
+    };
+
+    const Change* change_of(Dimension dimension, Generation generation) const {
+        const auto& changes = changes_[dimension];
+        const auto after = std::ranges::upper_bound(changes, generation, {}, &Change::generation);
+        return after == changes.begin() ? nullptr : &*(after - 1);
+    }
+
+    const std::uint64_t commits_;
+    std::array<std::vector<Change>, dimensions> changes_;
+};
+
+/// Takes snapshots, holds some of them, and looks into some dimensions of each.
+class Reader {
+public:
+    Reader(const History& history, Consumer& consumer, std::uint64_t seed)
+        : history_(history), consumer_(consumer), random_(seed) {}
+
+    /// How many look-ups found what is not there, or did not find what is.
+    std::uint64_t round() {
+        std::uint64_t wrong = 0;
+        const Snapshot newest = consumer_.snapshot();
+        // Whoever looks into few dimensions has nothing carried over.
+        few_ = random_() % 100 == 0 ? !few_ : few_;
+        for (int look = 0; look < (few_ ? 3 : 60); ++look) {
+            wrong += is_right(newest) ? 0 : 1;
+        }
+        std::optional<Snapshot>& held = held_[random_() % held_.size()];
+        if (held && random_() % 4 == 0) {
+            held.reset();
+        } else if (held) {
+            wrong += is_right(*held) ? 0 : 1;
+        } else if (random_() % 2 == 0) {
+            held = newest;
+        } else {
+            held = older(newest.generation());
+        }
+        return wrong;
+    }
+
+private:
+    bool is_right(const Snapshot& snapshot) {
+        return history_.is_in(snapshot, static_cast<Dimension>(random_() % dimensions));
+    }
+    std::optional<Snapshot> older(Generation newest) {
+        try {
+            return consumer_.snapshot(newest - random_() % std::min<Generation>(newest, 6));
+        } catch (const Error& error) {
+            CHECK(error.code() == Errc::generation_not_retained);
+            return std::nullopt;
+        }
+    }
+
+    const History& history_;
+    Consumer& consumer_;
+    std::mt19937_64 random_;
+    std::array<std::optional<Snapshot>, 4> held_;
+    bool few_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("every look-up finds what its generation has, from one generation to the next") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.retain = 4;
+    Producer producer = Producer::create(store.name(), options);
+    const History history(1500, 1);
+    Consumer consumer = store.attach();
+    Reader reader(history, consumer, 2);
+    history.publish(producer, 0);
+    std::uint64_t wrong = 0;
+    for (std::uint64_t commit = 1; commit < history.commits(); ++commit) {
+        history.publish(producer, commit);
+        wrong += reader.round();
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("every look-up finds what its generation has, in threads beside a producer") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.retain = 4;
+    Producer producer = Producer::create(store.name(), options);
+    const History history(600, 3);
+    Consumer consumer = store.attach();
+    history.publish(producer, 0);
+    std::atomic<std::uint64_t> wrong = 0;
+    std::atomic<std::uint64_t> rounds = 0;
+    std::atomic<bool> stop = false;
+    std::vector<std::thread> threads;
+    for (std::uint64_t thread = 0; thread < 3; ++thread) {
+        threads.emplace_back([&, thread] {
+            Reader reader(history, consumer, 10 + thread);
+            while (!stop) {
+                wrong += reader.round();
+                ++rounds;
+                rounds.notify_one();
+            }
+        });
+    }
+    for (std::uint64_t commit = 1; commit < history.commits(); ++commit) {
+        const std::uint64_t before = rounds;
+        history.publish(producer, commit);
+        rounds.wait(before);
+    }
+    stop = true;
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("who looks into many dimensions of each generation does not look for them again") {
+    const TempStore store;
+    Producer producer = store.create();
+    Batch batch = producer.batch();
+    for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
+        batch.put({dimension, layer}, std::to_string(dimension));
+    }
+    batch.crystallize();
+    Consumer consumer = store.attach();
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    const auto look_at_all = [](const Snapshot& snapshot) {
+        for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
+            REQUIRE(snapshot.find({dimension, layer}));
+        }
+    };
+    look_at_all(consumer.snapshot());
+    std::uint64_t known = 0;
+    for (std::uint64_t commit = 0; commit < 300; ++commit) {
+        batch.put({static_cast<Dimension>(commit % dimensions), layer}, "changed");
+        batch.crystallize();
+        const Snapshot snapshot = consumer.snapshot();
+        const consumer_impl::View& view = *consumer_impl::Access::view_of(snapshot);
+        for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
+            known += view.entry_of(dimension).entry != nullptr ? 1 : 0;
+        }
+        look_at_all(snapshot);
+        CHECK(snapshot.find({static_cast<Dimension>(commit % dimensions), layer}).text() ==
+              "changed");
+    }
+    // All but the one that changed; and now and then none, when it is seen whether they are asked
+    // for, or when the view before was closed to be reclaimed.
+    CHECK(known > std::uint64_t{300} * dimensions * 9 / 10);
+}
