@@ -76,9 +76,11 @@ CachedDimension* LookupCache::add(Generation generation, const ipc::DimensionRec
     });
     make_room(generation);
     const std::uint32_t walks = walks_worth_a_list(index.layers);
-    const bool inherits = walks > walks_to_inherit && predecessor(*made) != nullptr;
-    made->walks_left.store(inherits ? walks_to_inherit : walks, std::memory_order_relaxed);
-    made->walks_for_copy = inherits ? walks - walks_to_inherit : 0;
+    const std::uint32_t to_inherit =
+        index.layers <= least_layers_to_take ? walks_to_copy : walks_to_inherit;
+    const bool inherits = walks > to_inherit && predecessor(*made) != nullptr;
+    made->walks_left.store(inherits ? to_inherit : walks, std::memory_order_relaxed);
+    made->walks_for_copy = inherits ? walks - to_inherit : 0;
     CachedDimension* const added = made.get();
     versions_.insert(std::move(made));
     return added;
@@ -203,14 +205,15 @@ void LookupCache::open_dense(CachedDimension& version, std::uint64_t words) noex
     const std::uint64_t known =
         before != nullptr && before->words != nullptr ? before->dense.count : 0;
     DenseList& list = version.dense;
-    const bool taken = known >= words && !is_held(*before);
+    const bool small = known != 0 && words <= least_layers_to_take;
+    const bool taken = !small && known >= words && !is_held(*before);
     if (taken) {
         version.words = std::move(before->words);
         version.list_bytes = std::exchange(before->list_bytes, 0);
         list.count = known;
         --lists_;
     } else {
-        if (known != 0 && postpone_copy(version)) {
+        if (known != 0 && !small && postpone_copy(version)) {
             return;
         }
         // Room for an eighth more: who appends again and again does not copy again and again.

@@ -85,6 +85,9 @@ public:
     /// Look-ups that walk until a list is worth its memory, and until one is taken over.
     static constexpr std::uint32_t least_walks = 16;
     static constexpr std::uint32_t walks_to_inherit = 16;
+    /// A list of so few is copied soon: to ask who holds the older version costs more.
+    static constexpr std::uint64_t least_layers_to_take = 512;
+    static constexpr std::uint32_t walks_to_copy = 2;
     /// And until memory that was refused is asked for again.
     static constexpr std::uint32_t walks_until_retry = 1024;
 
