@@ -77,44 +77,79 @@ std::vector<Entrant> entrants_of(Context& context, const Shape& shape, ShapedSto
     return all;
 }
 
-/// A hundred look-ups in the first snapshot after a commit of one layer, and once more.
+/// A hundred look-ups of random keys: in the first snapshot after a commit of one layer; of the
+/// same keys once more, now that they are in the processor's caches; and in a generation that is
+/// settled, after a commit to another store, which costs the caches as much.
+class AfterCommit {
+public:
+    AfterCommit(const Shape& shape, ShapedStore& store, ShapedStore& other, const std::string& row)
+        : shape_(shape), store_(store), other_(other), row_(row) {
+        static_cast<void>(store_.settled());
+    }
+
+    double first() { return after_commits_to(store_, 1); }
+    double again() { return after_commits_to(store_, 2); }
+    double settled() {
+        static_cast<void>(store_.settled());
+        return after_commits_to(other_, 1);
+    }
+
+private:
+    static constexpr int commits = 200;
+    static constexpr std::uint64_t looks = 100;
+
+    double after_commits_to(ShapedStore& store, int times) {
+        Batch batch = store.producer().batch();
+        spent_ = 0;
+        for (int i = 0; i < commits; ++i) {
+            ++seed_;
+            store.put(batch, reduce(mix(seed_), shape_.size()), seed_);
+            batch.crystallize();
+            look_up(times);
+        }
+        return spent_ / commits / static_cast<double>(looks);
+    }
+
+    // The last time counts.
+    void look_up(int times) {
+        const Snapshot snapshot = store_.consumer().snapshot();
+        for (int turn = 0; turn < times; ++turn) {
+            std::uint64_t sum = 0;
+            const Stopwatch watch;
+            for (std::uint64_t look = 0; look < looks; ++look) {
+                sum += words_of(snapshot.find(shape_.id(key(look))).bytes());
+            }
+            spent_ += turn == times - 1 ? static_cast<double>(watch.ns()) : 0;
+            std::uint64_t expected = 0;
+            for (std::uint64_t look = 0; look < looks; ++look) {
+                expected += expected_words(key(look));
+            }
+            check_sum(row_, sum, expected);
+        }
+    }
+    std::uint64_t key(std::uint64_t look) const noexcept {
+        return reduce(mix(seed_ * looks + look), shape_.size());
+    }
+
+    const Shape& shape_;
+    ShapedStore& store_;
+    ShapedStore& other_;
+    const std::string& row_;
+    std::uint64_t seed_ = 1;
+    double spent_ = 0;
+};
+
 void after_commit(Context& context, const Shape& shape, ShapedStore& store,
                   const std::string& name) {
+    const ScratchDirectory scratch(context, "other");
+    ShapedStore other(scratch.path(), shape);
     Row row{.name = name, .title = "one of the first 100 look-ups after a commit", .unit = "ns"};
     row.at_most(2, "first", "settled");
-    static_cast<void>(store.settled());
-    std::uint64_t seed = 1;
-    const auto measure = [&](bool first) {
-        Batch batch = store.producer().batch();
-        std::int64_t spent = 0;
-        std::uint64_t sum = 0;
-        std::uint64_t expected = 0;
-        constexpr int commits = 200;
-        constexpr std::uint64_t looks = 100;
-        for (int i = 0; i < commits; ++i) {
-            ++seed;
-            store.put(batch, reduce(mix(seed), shape.size()), seed);
-            batch.crystallize();
-            const Snapshot snapshot = store.consumer().snapshot();
-            for (int turn = first ? 1 : 0; turn < 2; ++turn) {
-                const Stopwatch watch;
-                for (std::uint64_t look = 0; look < looks; ++look) {
-                    const std::uint64_t key = reduce(mix(seed * looks + look), shape.size());
-                    sum += words_of(snapshot.find(shape.id(key)).bytes());
-                }
-                spent += turn == 1 ? watch.ns() : 0;
-            }
-            for (std::uint64_t look = 0; look < looks; ++look) {
-                expected += (first ? 1 : 2) *
-                            expected_words(reduce(mix(seed * looks + look), shape.size()));
-            }
-        }
-        check_sum(name, sum, expected);
-        return static_cast<double>(spent) / (commits * static_cast<double>(looks));
-    };
+    AfterCommit rounds(shape, store, other, name);
     std::vector<Entrant> entrants;
-    entrants.push_back({"first", Role::strata, [&] { return measure(true); }});
-    entrants.push_back({"settled", Role::strata, [&] { return measure(false); }});
+    entrants.push_back({"first", Role::strata, [&] { return rounds.first(); }});
+    entrants.push_back({"settled", Role::strata, [&] { return rounds.settled(); }});
+    entrants.push_back({"the same keys again", Role::ceiling, [&] { return rounds.again(); }});
     run_rounds(context, row, entrants);
     context.finish(std::move(row));
 }
