@@ -14,6 +14,7 @@
 #include <doctest/doctest.h>
 
 #include "consumer/views/view.hpp"
+#include "tests/support/noted_places.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
@@ -223,4 +224,41 @@ TEST_CASE("who looks into many dimensions of each generation does not look for t
     // All but the one that changed; and now and then none, when it is seen whether they are asked
     // for, or when the view before was closed to be reclaimed.
     CHECK(known > std::uint64_t{300} * dimensions * 9 / 10);
+}
+
+TEST_CASE("what a reader has turned away from makes room for what it looks into now") {
+    const TempStore store;
+    Producer producer = store.create();
+    constexpr std::uint64_t layers = 100;
+    Batch batch = producer.batch();
+    for (Dimension dimension = 0; dimension < 40; ++dimension) {
+        for (std::uint64_t number = 0; number < layers; ++number) {
+            batch.put({dimension, number}, "something");
+        }
+    }
+    batch.crystallize();
+    ConsumerOptions options = store.consumer_options();
+    options.lookup_cache_bytes = 20 * layers * sizeof(std::uint64_t);
+    Consumer consumer = Consumer::attach(store.name(), options);
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    const auto lists_of = [&](Dimension first) {
+        for (std::uint64_t commit = 0; commit < 50; ++commit) {
+            batch.put({50, 1}, std::to_string(commit));
+            batch.crystallize();
+            const Snapshot snapshot = consumer.snapshot();
+            for (Dimension dimension = first; dimension < first + 20; ++dimension) {
+                for (std::uint64_t number = 0; number < layers; ++number) {
+                    REQUIRE(snapshot.find({dimension, number}));
+                }
+            }
+        }
+        const Snapshot snapshot = consumer.snapshot();
+        unsigned lists = 0;
+        for (Dimension dimension = first; dimension < first + 20; ++dimension) {
+            lists += strata::test::list_of(snapshot, dimension) != nullptr ? 1 : 0;
+        }
+        return lists;
+    };
+    CHECK(lists_of(0) == 20);
+    CHECK(lists_of(20) == 20);
 }

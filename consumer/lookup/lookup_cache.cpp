@@ -133,7 +133,11 @@ bool LookupCache::take(std::uint64_t bytes) noexcept {
     for (unsigned looks = 0; bytes > memory_.available() && looks < swept_at_once; ++looks) {
         forget_if_unread(versions_.next_entry());
     }
-    return memory_.take(bytes);
+    const bool taken = memory_.take(bytes);
+    if (!taken && lists_ != 0) {  // of which some may be of no use any more
+        versions_.break_chain();
+    }
+    return taken;
 }
 
 bool LookupCache::learn(CachedDimension& version, std::uint64_t layer,

@@ -21,8 +21,9 @@ void VersionCarrier::next(const View* before, View& view) noexcept {
     } else if (in_a_row_ != 0) {
         in_a_row_ = in_a_row_ < most_in_a_row ? in_a_row_ + 1 : 0;
     }
-    const bool compared = in_a_row_ != 0 && before != nullptr && before->generation == last_ &&
-                          last_ < view.generation && compare(*before, view);
+    const bool compared = in_a_row_ != 0 && !versions_.is_broken() && before != nullptr &&
+                          before->generation == last_ && last_ < view.generation &&
+                          compare(*before, view);
     if (!compared) {
         versions_.begin_chain(view.generation);
     }

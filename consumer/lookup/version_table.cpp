@@ -142,6 +142,7 @@ void VersionTable::begin_chain(Generation first) noexcept {
     }
     ++chain_;
     chain_first_ = first;
+    broken_ = false;
 }
 
 void VersionTable::hold_on(CachedDimension& version) noexcept {

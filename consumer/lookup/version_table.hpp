@@ -53,6 +53,9 @@ public:
     std::uint32_t chain() const noexcept { return chain_; }
     /// A new one, of this generation so far.
     void begin_chain(Generation first) noexcept;
+    /// The next generation shall begin a new one, so that what nobody asks for any more can go.
+    void break_chain() noexcept { broken_ = true; }
+    bool is_broken() const noexcept { return broken_; }
     /// The last generation of the chain has this version.
     void hold_on(CachedDimension& version) noexcept;
     /// The next generation of the chain has another version of the dimension, or none; `last` was
@@ -119,6 +122,7 @@ private:
     std::uint64_t last_visited_ = 0;
     std::uint32_t chain_ = LookupEntry::endless;
     Generation chain_first_ = 0;
+    bool broken_ = false;
 };
 
 }  // namespace strata::consumer_impl
