@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::string_view operation = "read archive";
 constexpr std::size_t step_bytes = 256 << 10;
+constexpr std::size_t least_populated_bytes = 16 << 10;
 
 ipc::FileDescriptor open_part(const ipc::FileDescriptor& directory,
                               const std::filesystem::path& path, const char* name,
@@ -189,6 +190,11 @@ void ArchiveFiles::read_layer(const ArchivedLayer& layer, std::span<std::byte> o
         const std::span<std::byte> part = content && !out.empty()
                                               ? out.subspan(static_cast<std::size_t>(at), wanted)
                                               : std::span(buffer).first(wanted);
+        // Of what is written for the first time a fault for each page would cost as much as
+        // reading it. Only a hint.
+        if (part.size() >= least_populated_bytes && part.data() != buffer.data()) {
+            os::advise_mapping(part.data(), part.size(), os::Advice::populate_writable);
+        }
         const auto done =
             os::read_up_to(region_.get(), part.data(), part.size(), layer.offset + at);
         if (!done) {

@@ -69,9 +69,10 @@ enum class Advice : unsigned char {
     normal,
     sequential,
     random,
-    huge_pages,  ///< wanted, from now on
-    will_need,   ///< read-ahead is started
-    populate,    ///< read and entered into the page table; EFAULT: not in the file, EIO
+    huge_pages,         ///< wanted, from now on
+    will_need,          ///< read-ahead is started
+    populate,           ///< read and entered into the page table; EFAULT: not in the file, EIO
+    populate_writable,  ///< the same for pages that are written next; EINVAL before Linux 5.14
 };
 /// Any range inside a mapping; whole pages are meant. A part of a mapping that is advised in
 /// another way than the rest takes one of the process's mappings, or two. EAGAIN: none left.

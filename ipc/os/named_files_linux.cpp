@@ -189,7 +189,8 @@ int advise_file(int fd, std::uint64_t offset, std::uint64_t bytes, Advice advice
         case Advice::random: meant = POSIX_FADV_RANDOM; break;
         case Advice::huge_pages:
         case Advice::will_need:
-        case Advice::populate: break;
+        case Advice::populate:
+        case Advice::populate_writable: break;
     }
     return ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes), meant);
 }

@@ -14,6 +14,9 @@
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 namespace strata::ipc::os {
 
@@ -65,6 +68,7 @@ int advise_mapping(const std::byte* at, std::uint64_t bytes, Advice advice) noex
         case Advice::huge_pages: meant = MADV_HUGEPAGE; break;
         case Advice::will_need: meant = MADV_WILLNEED; break;
         case Advice::populate: meant = MADV_POPULATE_READ; break;
+        case Advice::populate_writable: meant = MADV_POPULATE_WRITE; break;
     }
     const PageRange range = whole_pages(at, bytes);
     // EAGAIN may pass while pages are read, but not where it says that there is no mapping to
