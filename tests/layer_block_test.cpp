@@ -16,6 +16,7 @@
 
 #include <doctest/doctest.h>
 
+#include "ipc/format/early_seal.hpp"
 #include "ipc/format/layer_metadata.hpp"
 #include "ipc/format/layout.hpp"
 
@@ -247,6 +248,28 @@ TEST_CASE("sealing a block that was filled in later gives the checksum of one wr
         CHECK(loan.intact());
         CHECK(loan.block().kept_checksum() == whole.block().kept_checksum());
     }
+}
+
+TEST_CASE("what was sealed early is not sealed again until it has been stamped") {
+    const std::string content(600, 'c');
+    Sample whole(content, "name");
+    Sample loan(content, "name");
+    LayerDraft(loan.header(), loan.shape).write_around(loan.context);
+    std::memcpy(LayerDraft(loan.header(), loan.shape).payload(), content.data(), content.size());
+    ipc::seal_early(loan.header());
+    CHECK(loan.intact());
+    CHECK(loan.block().kept_checksum() == whole.block().kept_checksum());
+    std::byte& changed = *LayerDraft(loan.header(), loan.shape).payload();
+    changed = std::byte{'x'};
+    LayerDraft::seal(loan.header());
+    CHECK_FALSE(loan.intact());  // it was left alone
+    changed = std::byte{'c'};
+    LayerDraft::stamp(loan.header(), 2);
+    CHECK(loan.intact());
+    CHECK(loan.block().header().generation() == 2);
+    changed = std::byte{'x'};
+    LayerDraft::seal(loan.header());
+    CHECK(loan.intact());  // a batch that is given to a commit once more
 }
 
 TEST_CASE("neither name, keywords, frequency nor type take no bytes") {

@@ -5,6 +5,8 @@
 #include <string>
 
 #include "ipc/failure.hpp"
+#include "ipc/format/early_seal.hpp"
+#include "ipc/format/layout.hpp"
 #include "strata/inspect.hpp"
 #include "volume/failures.hpp"
 #include "volume/parallel.hpp"
@@ -12,6 +14,10 @@
 namespace strata::volume_impl {
 
 namespace {
+
+// What a thread takes room for at a time: few turns at the batch, and enough for all threads.
+constexpr std::uint64_t portion_bytes = 1 << 20;
+constexpr std::size_t portion_layers = 256;
 
 LayerOptions options_of(const ArchivedLayer& layer) {
     LayerOptions options{
@@ -64,46 +70,62 @@ void StoreFiller::begin_dimension(Dimension dimension, const DimensionOptions& o
 }
 
 void StoreFiller::add(const OpenArchive& archive, const ArchivedLayer& layer) {
-    if (layer.name.empty()) {
-        const Loan loan =
-            batch_.loan({dimension_, layer.layer}, static_cast<std::size_t>(layer.content_size),
-                        options_of(layer));
-        fillings_.push_back({&archive, &layer, loan.bytes()});
-    } else {
-        put_named(archive, layer);
-    }
-    ++layers_;
-    content_bytes_ += layer.content_size;
-}
-
-void StoreFiller::put_named(const OpenArchive& archive, const ArchivedLayer& layer) {
-    if (layer_number(layer.name) != layer.layer) {
+    if (!layer.name.empty() && layer_number(layer.name) != layer.layer) {
         fail_corrupt(operation_, archive.files.index_path(),
                      "layer " + std::to_string(layer.layer) + " cannot have the name " +
                          ipc::quoted(layer.name));
     }
-    std::vector<std::byte> content(static_cast<std::size_t>(layer.content_size));
-    archive.files.read_layer(layer, content);
-    batch_.put(dimension_, layer.name, content, options_of(layer));
-    ++named_;
+    if (portions_.empty() || portions_.back().layers == portion_layers ||
+        portions_.back().bytes >= portion_bytes) {
+        portions_.push_back({.first = pending_.size()});
+    }
+    ++portions_.back().layers;
+    portions_.back().bytes += layer.content_size;
+    pending_.push_back({&archive, &layer, dimension_, {}});
+    ++layers_;
+    content_bytes_ += layer.content_size;
+}
+
+// The next ones in the batch's order, so that it need not be sorted.
+std::span<StoreFiller::Pending> StoreFiller::take_room() {
+    const std::lock_guard lock(mutex_);
+    const Portion portion = portions_[next_portion_++];
+    const auto taken = std::span(pending_).subspan(portion.first, portion.layers);
+    for (Pending& item : taken) {
+        const ArchivedLayer& layer = *item.layer;
+        const auto bytes = static_cast<std::size_t>(layer.content_size);
+        const Loan loan = layer.name.empty()
+                              ? batch_.loan({item.dimension, layer.layer}, bytes, options_of(layer))
+                              : batch_.loan(item.dimension, layer.name, bytes, options_of(layer));
+        item.room = loan.bytes();
+    }
+    return taken;
 }
 
 void StoreFiller::fill(const TransferOptions& options) {
-    const auto fill = [&](std::size_t i, const std::atomic<bool>&) {
-        const Filling& filling = fillings_[i];
-        filling.archive->files.read_layer(*filling.layer, filling.room);
-        filled_.fetch_add(1, std::memory_order_relaxed);
-        filled_bytes_.fetch_add(filling.room.size(), std::memory_order_relaxed);
+    const auto fill = [&](std::size_t, const std::atomic<bool>& stop) {
+        for (const Pending& item : take_room()) {
+            if (stop.load(std::memory_order_relaxed)) {
+                return;
+            }
+            item.archive->files.read_layer(*item.layer, item.room);
+            // Safe: a loan lies directly behind its header, and nobody else knows it.
+            ipc::seal_early(item.room.data() - sizeof(ipc::LayerHeader));
+            filled_.fetch_add(1, std::memory_order_relaxed);
+            filled_bytes_.fetch_add(item.room.size(), std::memory_order_relaxed);
+        }
     };
     const auto tick = [&] {
         if (options.progress) {
-            options.progress({.layers = filled_.load(std::memory_order_relaxed) + named_,
+            options.progress({.layers = filled_.load(std::memory_order_relaxed),
                               .layers_total = layers_,
                               .bytes = filled_bytes_.load(std::memory_order_relaxed)});
         }
     };
-    for_each_parallel(fillings_.size(), options.threads, fill, tick);
-    fillings_.clear();
+    for_each_parallel(portions_.size(), options.threads, fill, tick);
+    pending_.clear();
+    portions_.clear();
+    next_portion_ = 0;
 }
 
 TransferReport StoreFiller::publish() {

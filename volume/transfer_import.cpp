@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -63,15 +65,18 @@ TransferReport import_all(Producer& producer, const Volume& volume,
     std::span<const Dimension> rest(dimensions);
     while (!rest.empty()) {
         const auto group = rest.first(std::min(rest.size(), impl::archives_at_once));
-        std::vector<impl::OpenArchive> archives;
-        archives.reserve(group.size());
-        for (const Dimension dimension : group) {
-            const auto& archive = archives.emplace_back(open_archive(volume, dimension));
-            filler.begin_dimension(dimension, dimension_options(volume, archive.index));
-            for (const ArchivedLayer& layer : archive.index.layers) {
-                filler.add(archive, layer);
+        std::vector<std::optional<impl::OpenArchive>> archives(group.size());
+        const auto open = [&](std::size_t i, const std::atomic<bool>&) {
+            archives[i].emplace(open_archive(volume, group[i]));
+        };
+        impl::for_each_parallel(group.size(), options.threads, open, nullptr);
+        for (const auto& archive : archives) {
+            const ArchiveIndex& index = archive->index;
+            filler.begin_dimension(index.dimension, dimension_options(volume, index));
+            for (const ArchivedLayer& layer : index.layers) {
+                filler.add(*archive, layer);
             }
-            region_bytes += archive.index.total_size;
+            region_bytes += index.total_size;
         }
         filler.fill(options);
         rest = rest.subspan(group.size());

@@ -3,9 +3,14 @@
 
 #include <cstring>
 
+#include "ipc/format/early_seal.hpp"
+
 namespace strata::ipc {
 
 namespace {
+
+// That of the empty store, which no layer is published in.
+constexpr std::uint64_t sealed_early = 1;
 
 template <class T>
 std::uint64_t append(std::byte* at, T value) noexcept {
@@ -71,8 +76,16 @@ void LayerDraft::write_some_tail(const LayerContext& context) const noexcept {
 
 void LayerDraft::seal(std::byte* header) noexcept {
     const LayerBlock block(header);
+    if (block.header().generation() == sealed_early) {
+        return;
+    }
     const LayerShape shape = block.shape();
     write_checksum(header, block.header(), shape.payload_bytes, block.computed_checksum(shape));
+}
+
+void seal_early(std::byte* header) noexcept {
+    LayerDraft::seal(header);
+    LayerDraft::stamp(header, sealed_early);
 }
 
 }  // namespace strata::ipc
