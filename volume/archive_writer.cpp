@@ -8,6 +8,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/format/layer_block.hpp"
 #include "ipc/os/named_files.hpp"
+#include "ipc/os/sync.hpp"
 #include "strata/text_values.hpp"
 #include "volume/archive_draft.hpp"
 #include "volume/archive_files.hpp"
@@ -33,13 +34,16 @@ struct ArchiveWriter::State {
     static constexpr std::size_t buffer_bytes = 1 << 20;
     // Hashed and then written while it is in the caches.
     static constexpr std::size_t step_bytes = 256 << 10;
+    // Then the disk is told to begin, so that it writes while the next bytes are hashed.
+    static constexpr std::uint64_t writeback_bytes = 8 << 20;
 
     impl::StagedDirectory stage;
     ipc::FileDescriptor region;
     ArchiveIndex index;
     std::uint64_t max_bytes;
     impl::Sha256 sha{};
-    std::vector<std::byte> buffer{};  // not written yet
+    std::vector<std::byte> buffer{};      // not written yet
+    std::uint64_t unannounced_bytes = 0;  // written since the disk was last told
     bool completed = false;
     bool broken = false;  // a write has failed, or it was published
 
@@ -64,6 +68,11 @@ struct ArchiveWriter::State {
             broken = true;
             impl::fail_file(done.error, operation, stage.target() / impl::region_name,
                             std::to_string(bytes.size() - done.value) + " bytes cannot be written");
+        }
+        unannounced_bytes += bytes.size();
+        if (unannounced_bytes >= writeback_bytes) {
+            os::start_writeback(region.get());
+            unannounced_bytes = 0;
         }
     }
     void flush() {
