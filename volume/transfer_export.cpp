@@ -50,9 +50,10 @@ void export_group(const Snapshot& snapshot, const Volume& volume, const Transfer
         counters.region_bytes.fetch_add(writers[i]->size(), std::memory_order_relaxed);
     };
     impl::for_each_parallel(writers.size(), options.threads, write, tick);
-    for (auto& writer : writers) {
-        writer->publish();
-    }
+    // In parallel because it also removes what was replaced, which takes as long as the sizes say.
+    // Nobody can cancel it any more.
+    const auto publish = [&](std::size_t i, const std::atomic<bool>&) { writers[i]->publish(); };
+    impl::for_each_parallel(writers.size(), options.threads, publish, nullptr);
 }
 
 TransferReport export_all(const Snapshot& snapshot, const Volume& volume,
