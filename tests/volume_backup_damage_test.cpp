@@ -170,6 +170,18 @@ TEST_CASE("a manifest that lies is found out") {
     CHECK(setting.restored({.number = 1}).size() > 1000);
 }
 
+TEST_CASE("brackets in a text of a manifest are no nesting, quotation marks do not end it") {
+    const BackupSetting setting;
+    Producer producer = setting.store.create();
+    fill_market(producer);
+    setting.back_up();
+    const std::string brackets(40, '[');
+    rewrite_manifest(
+        setting.file(1, "manifest.json"), "\"builds_on\": [",
+        "\"x\": \"" + brackets + R"(\" \\)" + "\", \"y\": \"" + brackets + "\", \"builds_on\": [");
+    CHECK(setting.restored({.number = 1}).size() > 1000);
+}
+
 TEST_CASE("the two lists of a manifest that contradict each other are found out") {
     const BackupSetting setting;
     Producer producer = setting.store.create();

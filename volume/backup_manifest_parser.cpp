@@ -186,16 +186,37 @@ void parse_dimensions(const Fields& fields, BackupManifest& manifest,
     }
 }
 
-// Built piece by piece with a bound on nesting, so that no stack is spent on it.
-json parse_json(std::string_view text, const std::filesystem::path& path) {
-    try {
-        return json::parse(text, [&](int depth, json::parse_event_t, json&) {
-            if (depth > max_depth) {
-                fail_corrupt(operation, path,
-                             "is nested deeper than " + std::to_string(max_depth) + " levels");
+// How deep brackets are nested, outside of texts; of what is no JSON anything.
+int depth_of(std::string_view json_text) noexcept {
+    int depth = 0;
+    int deepest = 0;
+    for (std::size_t i = 0; i < json_text.size(); ++i) {
+        const char c = json_text[i];
+        if (c == '"') {
+            do {
+                i = json_text.find_first_of("\"\\", i + 1);
+            } while (i < json_text.size() && json_text[i] == '\\' && ++i < json_text.size());
+            if (i >= json_text.size()) {
+                break;
             }
-            return true;
-        });
+        } else if (c == '[' || c == '{') {
+            deepest = std::max(deepest, ++depth);
+        } else if (c == ']' || c == '}') {
+            --depth;
+        }
+    }
+    return deepest;
+}
+
+// The bound on nesting is looked at beforehand: a callback of the parser could do it, but with one
+// it looks at all elements of a list again after each of them.
+json parse_json(std::string_view text, const std::filesystem::path& path) {
+    if (depth_of(text) > max_depth) {
+        fail_corrupt(operation, path,
+                     "is nested deeper than " + std::to_string(max_depth) + " levels");
+    }
+    try {
+        return json::parse(text);
     } catch (const json::exception& error) {
         fail_corrupt(operation, path, std::string("is no JSON: ") + error.what());
     }
