@@ -74,17 +74,21 @@ inline constexpr std::span<const int> errors(all_errors,
                                              scaled(std::size(all_errors), std::size_t{1}));
 
 /// Calls `action` with each of its system calls failing in turn, until none is left to fail;
-/// `check(error)` after each. It makes `least` calls or more.
+/// `check(error)` after each. It makes `least` calls or more. `for_good`: from that call on all
+/// fail. `stride`: with each error only every so manyth call, with the next error the ones beside
+/// them.
 inline void refuse_each(const std::function<void()>& action,
                         const std::function<void(const std::optional<Error>&)>& check,
-                        std::uint64_t least = 20) {
+                        std::uint64_t least = 20, std::span<const int> with = errors,
+                        bool for_good = false, std::uint64_t stride = 1) {
     STRATA_SKIP_IF(!calls_can_fail, "with this sanitizer no call can be made to fail");
-    for (const int error : errors) {
-        std::uint64_t n = 1;
-        for (;; ++n) {
+    std::uint64_t first = 0;
+    for (const int error : with) {
+        std::uint64_t n = 1 + first++ % stride;
+        for (;; n += stride) {
             std::optional<Error> thrown;
             {
-                const FailingCallAnywhere failing(n, error);
+                const FailingCallAnywhere failing(n, error, for_good);
                 thrown = error_of(action);
             }
             CAPTURE(n);

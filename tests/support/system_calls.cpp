@@ -3,12 +3,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <ctime>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <mutex>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -52,15 +54,24 @@ OwnClock wall_clock;
 OwnClock steady_clock;
 
 std::atomic<bool> armed_anywhere{false};
-std::atomic<std::uint64_t> calls_left_anywhere{0};
+std::atomic<std::int64_t> calls_left_anywhere{0};
 std::atomic<int> error_anywhere{0};
+std::atomic<bool> fails_for_good{false};
+std::atomic<bool> kills{false};
+std::atomic<bool> streams_count{false};
 std::atomic<const char*> failed_anywhere{nullptr};
 
 // True if this is the call that is to fail, of those of all threads.
 [[maybe_unused]] bool fails_anywhere(const char* name, int error) noexcept {
-    if (paused || !armed_anywhere.load() || calls_left_anywhere.fetch_sub(1) != 1) return false;
-    armed_anywhere = false;
-    failed_anywhere = name;
+    if (paused || !armed_anywhere.load()) return false;
+    const std::int64_t left = calls_left_anywhere.fetch_sub(1);
+    if (left > 1 || (left < 1 && !fails_for_good)) return false;
+    if (kills) {
+        ::kill(::getpid(), SIGKILL);
+        ::pause();
+    }
+    armed_anywhere = fails_for_good.load();
+    if (left == 1) failed_anywhere = name;
     errno = error_anywhere.load() != 0 ? error_anywhere.load() : error;
     return true;
 }
@@ -107,13 +118,27 @@ FailingCall::~FailingCall() { calls_left = 0; }
 bool FailingCall::happened() noexcept { return failed != nullptr; }
 std::string FailingCall::name() { return failed != nullptr ? failed : "none"; }
 int FailingCall::error() noexcept { return failed_with; }
-FailingCallAnywhere::FailingCallAnywhere(std::uint64_t n, int error) {
+FailingCallAnywhere::FailingCallAnywhere(std::uint64_t n, int error, bool for_good) {
     failed_anywhere = nullptr;
     error_anywhere = error;
-    calls_left_anywhere = n;
+    fails_for_good = for_good;
+    calls_left_anywhere = static_cast<std::int64_t>(n);
     armed_anywhere = true;
 }
 FailingCallAnywhere::~FailingCallAnywhere() { armed_anywhere = false; }
+KillingCall::KillingCall(std::uint64_t n) {
+    streams_count = true;
+    kills = true;
+    calls_left_anywhere = static_cast<std::int64_t>(n);
+    armed_anywhere = true;
+}
+KillingCall::~KillingCall() {
+    armed_anywhere = false;
+    kills = false;
+    streams_count = false;
+}
+StreamCalls::StreamCalls() noexcept { streams_count = true; }
+StreamCalls::~StreamCalls() { streams_count = false; }
 bool FailingCallAnywhere::happened() noexcept { return failed_anywhere.load() != nullptr; }
 std::string FailingCallAnywhere::name() {
     const char* const name = failed_anywhere.load();
@@ -251,12 +276,26 @@ ssize_t write(int fd, const void* bytes, size_t size) {
     // Of files alone: an event is signalled by a write that no disk can refuse.
     static decltype(::fstat)* status_of = nullptr;
     struct stat status {};
-    if (next("fstat", status_of)(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+    if (next("fstat", status_of)(fd, &status) == 0 &&
+        (S_ISREG(status.st_mode) ||
+         (S_ISFIFO(status.st_mode) && strata::test::streams_count.load())) &&
         fails_anywhere("write", ENOSPC)) {
         return -1;
     }
     static decltype(::write)* real = nullptr;
     return next("write", real)(fd, bytes, size);
+}
+
+ssize_t read(int fd, void* out, size_t size) {
+    if (strata::test::streams_count.load() && fails_anywhere("read", EIO)) return -1;
+    static decltype(::read)* real = nullptr;
+    return next("read", real)(fd, out, size);
+}
+
+int poll(struct pollfd* items, nfds_t count, int timeout) {
+    if (strata::test::streams_count.load() && fails_anywhere("poll", ENOMEM)) return -1;
+    static decltype(::poll)* real = nullptr;
+    return next("poll", real)(items, count, timeout);
 }
 
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {

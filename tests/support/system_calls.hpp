@@ -40,9 +40,10 @@ public:
 
 /// While it lives, the nth of the calls below, or of write, pwrite, renameat, fsync and fdatasync,
 /// made by any thread, fails once: with this errno, or with its own usual one if that is 0.
+/// `for_good`: all that come after it fail as well.
 class FailingCallAnywhere {
 public:
-    explicit FailingCallAnywhere(std::uint64_t n, int error = 0);
+    explicit FailingCallAnywhere(std::uint64_t n, int error = 0, bool for_good = false);
     FailingCallAnywhere(const FailingCallAnywhere&) = delete;
     FailingCallAnywhere& operator=(const FailingCallAnywhere&) = delete;
     ~FailingCallAnywhere();
@@ -50,6 +51,25 @@ public:
     /// Whether there was an nth call; then its name, also when the object has gone.
     static bool happened() noexcept;
     static std::string name();
+};
+
+/// While it lives, the nth of those calls, or of read, poll and write on whatever descriptor, by
+/// any thread, ends the process as kill -9 does. For forked children.
+class KillingCall {
+public:
+    explicit KillingCall(std::uint64_t n);
+    KillingCall(const KillingCall&) = delete;
+    KillingCall& operator=(const KillingCall&) = delete;
+    ~KillingCall();
+};
+
+/// While it lives, FailingCallAnywhere also counts read, poll and writes to pipes.
+class StreamCalls {
+public:
+    StreamCalls() noexcept;
+    StreamCalls(const StreamCalls&) = delete;
+    StreamCalls& operator=(const StreamCalls&) = delete;
+    ~StreamCalls();
 };
 
 /// While it lives, this thread's calls are the test's own: they neither count nor fail, and are not
