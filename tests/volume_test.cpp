@@ -296,14 +296,15 @@ TEST_CASE("clean empties temp and removes what crashes left, not what is being m
                            "kept");
     ArchiveWriter alive(temp.volume.archives_path(), 9);
     const CleanReport would = temp.volume.clean(true);
-    CHECK(would.removed.size() == 3);
+    CHECK(would.removed.size() == 4);
     CHECK(fs::exists(temp.volume.temp_path() / "a"));
     const CleanReport did = temp.volume.clean();
     CHECK(did.removed == would.removed);
     CHECK(did.freed_bytes == 5);
     CHECK(entries(temp.volume.temp_path()) == 0);
     CHECK(!fs::exists(temp.volume.archives_path() / ".strata-new-D01-dead"));
-    CHECK(fs::exists(temp.volume.archives_path() / ".strata-new-D02-dead" / "layers" / "kept"));
+    CHECK(!fs::exists(temp.volume.archives_path() / ".strata-new-D02-dead"));
+    CHECK(fs::exists(temp.volume.archive_path(2) / "layers" / "kept"));  // where it was
     CHECK(temp.volume.dimensions().size() == 14);  // the link's target is untouched
     alive.publish();
     CHECK(temp.volume.clean().removed.empty());

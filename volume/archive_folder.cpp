@@ -2,6 +2,7 @@
 #include "volume/archive_folder.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,8 @@ ipc::FileDescriptor open_parent(const std::filesystem::path& parent, std::string
     return std::move(opened.value);
 }
 
+int unless_gone(int error) noexcept { return error == ENOENT ? 0 : error; }
+
 void check_no_layers(int folder, const std::filesystem::path& path, std::string_view operation) {
     const auto layers = os::open_directory_at(folder, layers_name);
     const auto names = layers ? os::list_directory(layers.value.get())
@@ -49,6 +52,54 @@ void check_no_layers(int folder, const std::filesystem::path& path, std::string_
 }
 
 }  // namespace
+
+std::optional<Dimension> archive_dimension(const std::string& folder) {
+    Dimension dimension = 0;
+    const char* const end = folder.data() + folder.size();
+    const bool found = folder.starts_with('D') &&
+                       std::from_chars(folder.data() + 1, end, dimension).ptr == end &&
+                       archive_folder(dimension) == folder;
+    return found ? std::optional(dimension) : std::nullopt;
+}
+
+ReplacedArchive::ReplacedArchive(const std::string& hidden, const std::string& folder)
+    : hidden_(hidden),
+      region_(hidden + "/" + region_name),
+      index_(hidden + "/" + index_name),
+      layers_(hidden + "/" + layers_name),
+      new_layers_(folder + "/" + layers_name) {}
+
+// Removing an empty directory is the one question that nobody can overtake: others may replace the
+// archive, and put something into either folder, at any time.
+int ReplacedArchive::save_layers(const ipc::FileDescriptor& parent) const noexcept {
+    const auto remove_empty = [&] {
+        return unless_gone(os::remove_directory(parent.get(), layers_));
+    };
+    int error = remove_empty();
+    if (error != ENOTEMPTY && error != EEXIST && error != ENOTDIR) {  // ENOTDIR: a link, a file
+        return error;
+    }
+    error = os::rename_at(parent.get(), layers_, new_layers_, os::RenameMode::exchange);
+    if (error == ENOENT) {  // the archive has no layers/, or is not there any more
+        error = os::rename_at(parent.get(), layers_, new_layers_, os::RenameMode::no_replace);
+    }
+    if (error != 0) {
+        return error;
+    }
+    error = remove_empty();
+    return error == ENOTEMPTY || error == EEXIST ? ENOTEMPTY : 0;
+}
+
+int ReplacedArchive::remove(const ipc::FileDescriptor& parent) const noexcept {
+    int error = 0;
+    for (const std::string* const file : {&region_, &index_}) {
+        const int failed = unless_gone(os::remove_file(parent.get(), *file));
+        error = error != 0 ? error : failed;
+    }
+    const int kept = unless_gone(os::remove_directory(parent.get(), layers_));
+    const int failed = unless_gone(os::remove_directory(parent.get(), hidden_));
+    return error != 0 ? error : kept != 0 ? kept : failed;
+}
 
 void check_replaceable(const std::filesystem::path& parent, const std::string& folder,
                        std::string_view operation) {
@@ -86,10 +137,11 @@ void remove_archive(const std::filesystem::path& parent, const std::string& fold
     }
     check_no_layers(there.value.get(), path, operation);
     const std::string hidden = hidden_name_for(folder);
+    const ReplacedArchive removed(hidden, folder);
     if (const int error = os::rename_at(above.get(), folder, hidden, os::RenameMode::no_replace)) {
         fail_file(error, operation, path, "cannot be renamed");
     }
-    int error = remove_tree(above, hidden);
+    int error = removed.remove(above);
     error = error != 0 ? error : os::sync_directory(above.get());
     if (error != 0) {
         fail_file(error, operation, path,

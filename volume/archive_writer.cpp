@@ -41,6 +41,7 @@ struct ArchiveWriter::State {
     ipc::FileDescriptor region;
     ArchiveIndex index;
     std::uint64_t max_bytes;
+    bool replace;
     impl::Sha256 sha{};
     std::vector<std::byte> buffer{};      // not written yet
     std::uint64_t unannounced_bytes = 0;  // written since the disk was last told
@@ -57,7 +58,8 @@ struct ArchiveWriter::State {
                                       : std::string(options.dimension_name),
                 .created_at = std::string(options.created_at),
                 .live_generation = options.live_generation},
-          max_bytes(options.max_bytes) {
+          max_bytes(options.max_bytes),
+          replace(options.replace) {
         buffer.reserve(buffer_bytes);
         put_zeros(impl::archive_header_bytes);  // the header comes last
     }
@@ -144,19 +146,28 @@ struct ArchiveWriter::State {
                             "cannot be written");
         }
     }
-    /// The old archive has the hidden name now: its layers/ goes where it was, the rest goes.
-    void finish_exchange() {
-        const std::string old_layers = stage.hidden_name() + "/" + impl::layers_name;
-        const std::string new_layers = archive_folder(index.dimension) + "/" + impl::layers_name;
-        const int error =
-            os::rename_at(stage.parent().get(), old_layers, new_layers, os::RenameMode::exchange);
-        if (error != 0 && error != ENOENT) {
-            stage.keep();
+    /// Nothing on the way between the two renames may need memory: the old layers/ is the user's.
+    void publish() {
+        const impl::ReplacedArchive old(stage.hidden_name(), archive_folder(index.dimension));
+        if (!replace) {
+            stage.publish_new();
+            return;
+        }
+        const bool replaced = stage.publish();
+        if (const int error = replaced ? old.save_layers(stage.parent()) : 0) {
             impl::fail_file(
                 error, operation, stage.target(),
-                "is in its place, but the old layers/ still lie in " + stage.path().string());
+                "is in its place, but the old layers/ still lie in " + stage.path().string(),
+                "`strata volume clean` tries it again");
         }
-        stage.discard();
+        stage.sync_parent();  // before the old one goes
+        const int kept = replaced ? old.remove(stage.parent()) : 0;
+        stage.release_replaced();
+        if (kept == ENOTEMPTY) {
+            impl::fail_file(ENOTEMPTY, operation, stage.target(),
+                            "is in its place, but what else lay in the old folder is now in " +
+                                stage.path().string());
+        }
     }
 };
 
@@ -235,10 +246,9 @@ ArchiveIndex ArchiveWriter::publish() {
     complete();
     State& own = *state_;
     own.broken = true;
-    if (own.stage.publish()) {
-        own.finish_exchange();
-    }
-    return own.index;
+    ArchiveIndex index = own.index;
+    own.publish();
+    return index;
 }
 
 std::uint64_t ArchiveWriter::size() const noexcept {

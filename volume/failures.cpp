@@ -33,6 +33,20 @@ void fail_corrupt(std::string_view operation, const std::filesystem::path& path,
     ipc::fail(Errc::corrupt, operation, path.string(), std::move(detail), std::move(hint));
 }
 
+std::filesystem::path absolute_place(const std::filesystem::path& path,
+                                     std::string_view operation) {
+    std::error_code error;
+    std::filesystem::path place = std::filesystem::absolute(path, error);
+    if (error) {
+        fail_file(error.value(), operation, path, "cannot be found from the working directory");
+    }
+    while (place.has_parent_path() && place != place.root_path() &&
+           (place.filename().empty() || place.filename() == ".")) {
+        place = place.parent_path();
+    }
+    return place;
+}
+
 void fail_limit(std::string_view operation, const std::filesystem::path& path, std::string detail,
                 std::uint64_t needed, std::uint64_t limit, std::string hint) {
     throw Error({.code = Errc::limit_exceeded,

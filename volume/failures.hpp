@@ -19,6 +19,10 @@ Errc errc_of(int errno_value) noexcept;
 [[noreturn, gnu::cold]] void fail_corrupt(std::string_view operation,
                                           const std::filesystem::path& path, std::string detail,
                                           std::string hint = {});
+/// The path in full, without a slash or a dot at its end: its last component is the name that is
+/// meant, and its parent where that is.
+std::filesystem::path absolute_place(const std::filesystem::path& path, std::string_view operation);
+
 /// A size would exceed its limit.
 [[noreturn, gnu::cold]] void fail_limit(std::string_view operation,
                                         const std::filesystem::path& path, std::string detail,

@@ -16,7 +16,10 @@ namespace os = ipc::os;
 
 std::string hidden_name_for(const std::string& name) {
     std::uint64_t number = 0;
-    os::random_bytes(&number, sizeof(number));
+    if (os::random_bytes(&number, sizeof(number)) != 0) {
+        // It only keeps two from meeting: a name that is taken is refused.
+        number = static_cast<std::uint64_t>(os::realtime_ns());
+    }
     std::array<char, 20> text{};
     std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
     return std::string(ipc::stage_prefix) + name + "-" + text.data();
@@ -28,7 +31,8 @@ StagedDirectory::StagedDirectory(const std::filesystem::path& parent, std::strin
       name_(std::move(name)),
       operation_(operation),
       hidden_(hidden_name_for(name_)),
-      path_(parent / hidden_) {
+      path_(parent / hidden_),
+      maker_(os::process_id()) {
     auto opened = os::open_directory(parent.string());
     if (!opened) {
         fail_file(opened.error, operation_, parent, "cannot be opened");
@@ -68,7 +72,9 @@ StagedDirectory::StagedDirectory(StagedDirectory&& other) noexcept
       hidden_(std::exchange(other.hidden_, {})),
       path_(std::move(other.path_)),
       parent_(std::move(other.parent_)),
-      directory_(std::move(other.directory_)) {}
+      directory_(std::move(other.directory_)),
+      maker_(other.maker_),
+      replaced_(other.replaced_) {}
 
 StagedDirectory& StagedDirectory::operator=(StagedDirectory&& other) noexcept {
     std::swap(parent_path_, other.parent_path_);
@@ -78,16 +84,18 @@ StagedDirectory& StagedDirectory::operator=(StagedDirectory&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(parent_, other.parent_);
     std::swap(directory_, other.directory_);
+    std::swap(maker_, other.maker_);
+    std::swap(replaced_, other.replaced_);
     return *this;
 }
 
 StagedDirectory::~StagedDirectory() { discard(); }
 
 void StagedDirectory::discard() noexcept {
-    if (!hidden_.empty()) {
+    if (!hidden_.empty() && !replaced_ && maker_ == os::process_id()) {
         remove_tree(parent_, hidden_);
-        hidden_.clear();
     }
+    hidden_.clear();
 }
 
 ipc::FileDescriptor StagedDirectory::create_file(const std::string& name) const {
@@ -139,29 +147,37 @@ void StagedDirectory::publish_new() {
 
 bool StagedDirectory::publish() {
     sync();
-    bool replaced = false;
     int error = os::rename_at(parent_.get(), hidden_, name_, os::RenameMode::no_replace);
     if (error == EEXIST) {
-        replaced = true;
+        // What gets the hidden name has no lock of its own: see abandoned_stages().
+        error = os::set_lock(parent_.get(), os::LockType::shared, 0, 1);
+        if (error != 0) {
+            fail_file(error, operation_, parent_path_, "cannot be locked");
+        }
         error = os::rename_at(parent_.get(), hidden_, name_, os::RenameMode::exchange);
+        replaced_ = error == 0;
     }
     if (error != 0) {
         fail_file(
             error, operation_, target(), "cannot be put in its place",
             error == EINVAL ? "the file system cannot exchange two names: use another one" : "");
     }
-    if (!replaced) {
+    if (!replaced_) {
         hidden_.clear();
     }
-    sync_parent();
-    return replaced;
+    return replaced_;
+}
+
+void StagedDirectory::release_replaced() const noexcept {
+    os::set_lock(parent_.get(), os::LockType::unlock, 0, 1);
 }
 
 int remove_tree(const ipc::FileDescriptor& parent, const std::string& name) noexcept {
     try {
         const auto directory = os::open_directory_at(parent.get(), name);
         if (!directory) {
-            return os::remove_file(parent.get(), name);
+            const bool is_file = directory.error == ENOTDIR || directory.error == ELOOP;
+            return is_file ? os::remove_file(parent.get(), name) : directory.error;
         }
         const auto names = os::list_directory(directory.value.get());
         int first_error = names.error;
@@ -178,7 +194,26 @@ int remove_tree(const ipc::FileDescriptor& parent, const std::string& name) noex
     }
 }
 
-std::vector<std::string> abandoned_stages(const std::filesystem::path& directory) {
+namespace {
+
+// What somebody else has left may be in use in a way that is not ours to know, and where everybody
+// may write it may be bait.
+bool is_own(const ipc::FileDescriptor& directory, const ipc::FileDescriptor& stage) {
+    const auto status = os::status(stage.get());
+    if (!status) {
+        return false;
+    }
+    const std::uint32_t user = os::effective_user();
+    if (status.value.owner == user) {
+        return true;
+    }
+    const auto above = os::status(directory.get());
+    return user == 0 && above && above.value.owner == status.value.owner;
+}
+
+}  // namespace
+
+std::vector<std::string> abandoned_stages(const std::filesystem::path& directory, Leftovers which) {
     constexpr std::string_view operation = "look for leftovers";
     const auto opened = os::open_directory(directory.string());
     if (!opened) {
@@ -190,30 +225,34 @@ std::vector<std::string> abandoned_stages(const std::filesystem::path& directory
     }
     // The builder of a stage holds a lock on the parent until the stage itself is locked. So a
     // stage that was listed, and is not locked once the parent was seen unlocked, has no builder
-    // any more.
-    const auto being_made = os::find_lock(opened.value.get(), os::LockType::exclusive, 0, 1);
+    // any more. Who exchanges two holds it until the replaced one has gone: a name that led to that
+    // one, with the parent unlocked afterwards, is abandoned or gone.
+    const auto is_unlocked = [](const ipc::FileDescriptor& file) {
+        const auto held = os::find_lock(file.get(), os::LockType::exclusive, 0, 1);
+        return held && !held.value;
+    };
     std::vector<std::string> abandoned;
-    if (!being_made || being_made.value) {
+    if (!is_unlocked(opened.value)) {
         return abandoned;  // a later call will tell
     }
     for (const std::string& name : names.value) {
         const auto stage = name.starts_with(ipc::stage_prefix)
                                ? os::open_directory_at(opened.value.get(), name)
                                : os::Result<ipc::FileDescriptor>{{}, ENOENT};
-        if (!stage) {
-            continue;
-        }
-        const auto held = os::find_lock(stage.value.get(), os::LockType::exclusive, 0, 1);
-        if (held && !held.value) {
+        if (stage && is_unlocked(stage.value) &&
+            (which == Leftovers::all || is_own(opened.value, stage.value))) {
             abandoned.push_back(name);
         }
+    }
+    if (!is_unlocked(opened.value)) {
+        abandoned.clear();
     }
     return abandoned;
 }
 
 void remove_abandoned_stages(const std::filesystem::path& directory, std::string_view operation,
                              const std::function<bool(const std::string&)>& wanted) {
-    std::vector<std::string> abandoned = abandoned_stages(directory);
+    std::vector<std::string> abandoned = abandoned_stages(directory, Leftovers::own);
     std::erase_if(abandoned, [&](const std::string& name) { return !wanted(name); });
     if (abandoned.empty()) {
         return;

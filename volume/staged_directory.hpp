@@ -28,7 +28,7 @@ public:
     StagedDirectory& operator=(StagedDirectory&& other) noexcept;
     StagedDirectory(const StagedDirectory&) = delete;
     StagedDirectory& operator=(const StagedDirectory&) = delete;
-    /// Removes it with its content unless it was published.
+    /// Removes it with its content unless it was published, or this is a forked child.
     ~StagedDirectory();
 
     /// The directory itself.
@@ -41,19 +41,17 @@ public:
     /// A file with that text, on the disk.
     void write_file(const std::string& name, std::string_view text) const;
 
-    /// Makes it durable and gives it its name. Anything that had the name gets the hidden one;
-    /// returns whether there was any.
+    /// Makes its content durable and gives it its name, which sync_parent() makes durable. Anything
+    /// that had the name gets the hidden one, where it stays: it may be worth more than this.
+    /// Returns whether there was any.
     bool publish();
-    /// The same, but throws file_exists if something has the name.
+    /// Both, but throws file_exists if something has the name.
     void publish_new();
+    void sync_parent() const;
+    /// What publish() has replaced is gone, or may be taken for a leftover from here on.
+    void release_replaced() const noexcept;
     const ipc::FileDescriptor& parent() const noexcept { return parent_; }
     const std::string& hidden_name() const noexcept { return hidden_; }
-
-    /// Removes what has the hidden name: the directory, or after publish() the one that it
-    /// replaced.
-    void discard() noexcept;
-    /// Leaves it where it is.
-    void keep() noexcept { hidden_.clear(); }
 
 private:
     std::filesystem::path parent_path_;
@@ -63,9 +61,11 @@ private:
     std::filesystem::path path_;
     ipc::FileDescriptor parent_;
     ipc::FileDescriptor directory_;
+    std::int64_t maker_;  // a process; what a forked child inherits is its parent's
+    bool replaced_ = false;
 
     void sync() const;
-    void sync_parent() const;
+    void discard() noexcept;
 };
 
 /// An unused hidden name for what will become, or was, `name`: abandoned_stages() recognizes it.
@@ -74,11 +74,17 @@ std::string hidden_name_for(const std::string& name);
 /// Removes a directory and all below it, following no links. An errno; what could be removed is.
 int remove_tree(const ipc::FileDescriptor& parent, const std::string& name) noexcept;
 
-/// Leftovers of crashes in `directory`: names of staged directories (and files) that nobody works
-/// on. Throws file_not_found, permission_denied, system.
-std::vector<std::string> abandoned_stages(const std::filesystem::path& directory);
-/// Removes those that `wanted(name)` says. Throws as above, and system for one that cannot be
-/// removed.
+enum class Leftovers : unsigned char {
+    all,
+    own,  ///< this user's; root's also those of who owns the directory that they lie in
+};
+/// Leftovers of crashes in `directory`: names of staged directories that nobody works on. A child
+/// that their maker has forked counts as the maker. Throws file_not_found, permission_denied,
+/// system.
+std::vector<std::string> abandoned_stages(const std::filesystem::path& directory,
+                                          Leftovers which = Leftovers::all);
+/// Removes those of its own that `wanted(name)` says. Throws as above, and system for one that
+/// cannot be removed.
 void remove_abandoned_stages(const std::filesystem::path& directory, std::string_view operation,
                              const std::function<bool(const std::string&)>& wanted);
 

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
 #include "ipc/failure.hpp"
 #include "ipc/files/audited.hpp"
 #include "ipc/os/named_files.hpp"
 #include "strata/core_dimensions.hpp"
+#include "volume/archive_folder.hpp"
 #include "volume/failures.hpp"
 #include "volume/staged_directory.hpp"
 #include "volume/volume_texts.hpp"
@@ -43,13 +43,14 @@ class Builder {
 public:
     Builder(std::filesystem::path base, InitReport& report)
         : base_(std::move(base)), report_(report) {
-        const std::filesystem::path parent = std::filesystem::absolute(base_).parent_path();
+        const std::filesystem::path place = impl::absolute_place(base_, init_operation);
+        const std::filesystem::path parent = place.parent_path();
         std::error_code error;
         std::filesystem::create_directories(parent, error);
         if (error) {
             impl::fail_file(error.value(), init_operation, parent, "cannot be made");
         }
-        const int made = os::create_directory(base_.string(), impl::directory_mode);
+        const int made = os::create_directory(place.string(), impl::directory_mode);
         note(made, "", "cannot be made");
         auto opened = os::open_directory(base_.string());
         if (!opened) {
@@ -89,8 +90,14 @@ public:
             impl::fail_file(status ? ENOTDIR : status.error, init_operation, base_ / name,
                             "is no directory");
         }
-        ArchiveWriter(base_ / directories[0], dimension).publish();
-        report_.created.push_back(name);
+        try {
+            ArchiveWriter(base_ / directories[0], dimension, {.replace = false}).publish();
+            report_.created.push_back(name);
+        } catch (const Error& error) {
+            if (error.code() != Errc::file_exists) {  // somebody else has made one meanwhile
+                throw;
+            }
+        }
     }
 
 private:
@@ -140,73 +147,6 @@ std::uint64_t read_through(const std::filesystem::path& file) {
         }
     }
 }
-
-std::uint64_t bytes_below(const std::filesystem::path& path) {
-    std::error_code ignored;
-    const auto status = std::filesystem::symlink_status(path, ignored);
-    if (std::filesystem::is_regular_file(status)) {
-        const std::uintmax_t size = std::filesystem::file_size(path, ignored);
-        return ignored ? 0 : size;
-    }
-    std::uint64_t bytes = 0;
-    if (std::filesystem::is_directory(status)) {
-        for (const auto& entry : std::filesystem::directory_iterator(path, ignored)) {
-            bytes += bytes_below(entry.path());
-        }
-    }
-    return bytes;
-}
-
-/// What may be removed of one directory of the volume.
-class Cleaner {
-public:
-    Cleaner(const std::filesystem::path& base, const char* name, bool dry_run, CleanReport& report)
-        : path_(base / name), name_(name), dry_run_(dry_run), report_(report) {
-        auto opened = os::open_directory(path_.string());
-        if (!opened) {
-            impl::fail_file(opened.error, "clean volume", path_, "cannot be opened");
-        }
-        directory_ = std::move(opened.value);
-    }
-
-    void all() {
-        const auto names = os::list_directory(directory_.get());
-        if (!names) {
-            impl::fail_file(names.error, "clean volume", path_, "cannot be listed");
-        }
-        for (const std::string& name : names.value) {
-            remove(name);
-        }
-    }
-    void abandoned() {
-        for (const std::string& name : impl::abandoned_stages(path_)) {
-            // An exchange that was interrupted may have left the old archive's layers/ here.
-            std::error_code ignored;
-            const std::filesystem::path layers = path_ / name / "layers";
-            if (!std::filesystem::exists(layers, ignored) ||
-                std::filesystem::is_empty(layers, ignored)) {
-                remove(name);
-            }
-        }
-    }
-
-private:
-    void remove(const std::string& name) {
-        const std::uint64_t bytes = bytes_below(path_ / name);
-        const int error = dry_run_ ? 0 : impl::remove_tree(directory_, name);
-        if (error != 0 && error != ENOENT) {
-            impl::fail_file(error, "clean volume", path_ / name, "cannot be removed");
-        }
-        report_.removed.push_back(name_ + "/" + name);
-        report_.freed_bytes += bytes;
-    }
-
-    std::filesystem::path path_;
-    std::string name_;
-    bool dry_run_;
-    CleanReport& report_;
-    ipc::FileDescriptor directory_;
-};
 
 }  // namespace
 
@@ -261,11 +201,8 @@ std::vector<Dimension> archives_in(const std::filesystem::path& path) {
     }
     std::vector<Dimension> found;
     for (const std::string& name : names.value) {
-        Dimension dimension = 0;
-        const char* const end = name.data() + name.size();
-        if (name.starts_with('D') && std::from_chars(name.data() + 1, end, dimension).ptr == end &&
-            archive_folder(dimension) == name) {
-            found.push_back(dimension);
+        if (const auto dimension = impl::archive_dimension(name)) {
+            found.push_back(*dimension);
         }
     }
     std::ranges::sort(found);
@@ -276,22 +213,5 @@ std::vector<Dimension> archives_in(const std::filesystem::path& path) {
 
 std::vector<Dimension> Volume::dimensions() const { return archives_in(archives_path()); }
 std::vector<Dimension> Volume::proto_dimensions() const { return archives_in(proto_path()); }
-
-CleanReport Volume::clean(bool dry_run) const {
-    const AuditEntry entry{.operation = dry_run ? "" : "clean", .directory = path().native()};
-    return ipc::audited(options_.audit, entry, [&](AuditEntry& told) {
-        CleanReport report;
-        Cleaner(path(), "temp", dry_run, report).all();
-        Cleaner(path(), "consciousness", dry_run, report).abandoned();
-        Cleaner(path(), "proto", dry_run, report).abandoned();
-        Cleaner(path(), "live", dry_run, report).abandoned();
-        told.files = report.removed.size();
-        told.bytes = report.freed_bytes;
-        if (report.removed.empty()) {
-            told.operation = {};
-        }
-        return report;
-    });
-}
 
 }  // namespace strata::inline STRATA_ABI_NAMESPACE

@@ -95,6 +95,8 @@ struct ArchiveWriterOptions {
     std::uint64_t max_bytes = max_region_bytes;
     std::string_view created_at{};   ///< empty: now
     Generation live_generation = 0;  ///< ArchiveIndex::live_generation
+    /// False: `publish` throws file_exists if there is an archive by then.
+    bool replace = true;
 };
 
 /// Writes an archive next to the one that it replaces; `publish` swaps them atomically.
