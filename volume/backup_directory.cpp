@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ipc/failure.hpp"
+#include "ipc/files/stage_name.hpp"
 #include "ipc/os/named_files.hpp"
 #include "volume/failures.hpp"
 #include "volume/sha256.hpp"
@@ -71,13 +72,14 @@ std::uint64_t backup_number(const std::string& folder) noexcept {
 // Nobody else may read it: the store may have been for few.
 void make_backup_directory(const std::filesystem::path& directory, std::string_view operation) {
     constexpr std::uint32_t mode = 0700;
-    const std::filesystem::path parent = std::filesystem::absolute(directory).parent_path();
+    const std::filesystem::path place = absolute_place(directory, operation);
+    const std::filesystem::path parent = place.parent_path();
     std::error_code error;
     std::filesystem::create_directories(parent, error);
     if (error) {
         fail_file(error.value(), operation, parent, "cannot be made");
     }
-    const int made = os::create_directory(directory.string(), mode);
+    const int made = os::create_directory(place.string(), mode);
     if (made == EEXIST) {
         return;
     }
@@ -89,7 +91,9 @@ void make_backup_directory(const std::filesystem::path& directory, std::string_v
 }
 
 void remove_unfinished_backups(const std::filesystem::path& directory, std::string_view operation) {
-    remove_abandoned_stages(directory, operation, [](const std::string&) { return true; });
+    remove_abandoned_stages(directory, operation, [](const std::string& stage) {
+        return backup_number(std::string(ipc::stage_name_of(stage))) != 0;
+    });
 }
 
 Sha256Digest check_manifest(std::string_view text, std::string_view checksum_file,

@@ -124,15 +124,16 @@ RestoreReport fill(const impl::BackupDirectory& directory, const impl::BackupMan
 }
 
 void make_base(const std::filesystem::path& base) {
-    const std::filesystem::path parent = std::filesystem::absolute(base).parent_path();
+    const std::filesystem::path place = impl::absolute_place(base, operation);
+    const std::filesystem::path parent = place.parent_path();
     std::error_code error;
     std::filesystem::create_directories(parent, error);
     if (error) {
         impl::fail_file(error.value(), operation, parent, "cannot be made");
     }
-    const int made =
-        os::create_directory(base.string(), base == os::shared_base_path ? ipc::base_directory_mode
-                                                                         : ipc::directory_mode);
+    const int made = os::create_directory(place.string(), place == os::shared_base_path
+                                                              ? ipc::base_directory_mode
+                                                              : ipc::directory_mode);
     if (made != 0 && made != EEXIST) {
         impl::fail_file(made, operation, base, "cannot be made");
     }

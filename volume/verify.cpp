@@ -16,6 +16,7 @@
 #include "strata/inspect.hpp"
 #include "strata/volume_verify.hpp"
 #include "volume/archive_files.hpp"
+#include "volume/failures.hpp"
 #include "volume/findings.hpp"
 #include "volume/parallel.hpp"
 #include "volume/staged_directory.hpp"
@@ -131,19 +132,29 @@ void check_archive(impl::Findings& findings, const std::filesystem::path& path, 
     }
 }
 
+void check_live_store(impl::Findings& findings, const Volume& volume, const std::string& name) {
+    try {
+        Consumer consumer = Consumer::attach(name, {.base_path = volume.live_path(),
+                                                    .trusted_owner = TrustedOwner::anybody,
+                                                    .keep_idle_pin = false});
+        const VerifyReport found = verify(consumer.snapshot());
+        ++findings.report().live_stores;
+        findings.report().live_layers += found.layers;
+        for (const VerifyFailure& failure : found.failures) {
+            findings.add({volume.live_path() / name / failure.file, failure.dimension,
+                          failure.layer, failure.what});
+        }
+    } catch (const Error& error) {
+        if (error.code() != Errc::store_not_found) {  // else it was removed meanwhile
+            findings.add(error, {});
+        }
+    }
+}
+
 void check_live_stores(impl::Findings& findings, const Volume& volume) {
     try {
         for (const std::string& name : list_stores(volume.live_path())) {
-            Consumer consumer = Consumer::attach(name, {.base_path = volume.live_path(),
-                                                        .trusted_owner = TrustedOwner::anybody,
-                                                        .keep_idle_pin = false});
-            const VerifyReport found = verify(consumer.snapshot());
-            ++findings.report().live_stores;
-            findings.report().live_layers += found.layers;
-            for (const VerifyFailure& failure : found.failures) {
-                findings.add({volume.live_path() / name / failure.file, failure.dimension,
-                              failure.layer, failure.what});
-            }
+            check_live_store(findings, volume, name);
         }
     } catch (const Error& error) {
         findings.add(error, {});
@@ -199,8 +210,13 @@ namespace {
 
 VolumeReport salvage(const Volume& volume, const Volume& target,
                      const VolumeVerifyOptions& options) {
-    std::error_code ignored;
-    if (std::filesystem::equivalent(volume.path(), target.path(), ignored)) {
+    std::error_code unknown;
+    const bool same = std::filesystem::equivalent(volume.path(), target.path(), unknown);
+    if (unknown) {
+        impl::fail_file(unknown.value(), "salvage volume", target.path(),
+                        "cannot be told from the damaged volume");
+    }
+    if (same) {
         ipc::fail(Errc::invalid_argument, "salvage volume", target.path().string(),
                   "is the damaged volume itself", "what is saved goes to another one");
     }
