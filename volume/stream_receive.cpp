@@ -31,14 +31,21 @@ namespace {
 
 constexpr std::string_view operation = "receive backup";
 
+struct Stream {
+    int descriptor;
+    std::filesystem::path path{};  ///< what is behind it, for errors
+};
+
 /// One backup on its way in.
 class Receiving {
 public:
-    Receiving(int descriptor, const std::filesystem::path& directory, const ReceiveOptions& options)
+    Receiving(const Stream& stream, const std::filesystem::path& directory,
+              const ReceiveOptions& options)
         : options_(options),
+          stream_(stream),
           backups_(directory, operation),
           tar_(
-              descriptor, [this] { tell(); }, operation) {}
+              stream.descriptor, [this] { tell(); }, operation, stream.path) {}
 
     BackupReport run() {
         const std::string text = read_manifest();
@@ -82,7 +89,7 @@ private:
         }
     }
     [[noreturn]] void complain(const std::string& path, const std::string& what) const {
-        ipc::fail(Errc::corrupt, operation, "",
+        ipc::fail(Errc::corrupt, operation, stream_.path.string(),
                   "the stream has " + ipc::quoted(path) + ", " + what);
     }
     /// As the stream calls it.
@@ -266,6 +273,7 @@ private:
     static constexpr std::size_t buffer_bytes = 1 << 20;
 
     const ReceiveOptions& options_;
+    const Stream& stream_;
     impl::TransferCounters counters_;
     impl::BackupDirectory backups_;
     impl::TarReader tar_;
@@ -274,13 +282,13 @@ private:
     std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_bytes);
 };
 
-BackupReport received(int descriptor, const std::filesystem::path& directory,
+BackupReport received(const Stream& stream, const std::filesystem::path& directory,
                       const ReceiveOptions& options) {
     const AuditEntry entry{.operation = "receive", .directory = directory.native()};
     return ipc::audited(options.audit, entry, [&](AuditEntry& told) {
         impl::make_backup_directory(directory, operation);
         impl::remove_unfinished_backups(directory, operation);
-        BackupReport report = Receiving(descriptor, directory, options).run();
+        BackupReport report = Receiving(stream, directory, options).run();
         if (!report.made) {
             told.operation = {};
         }
@@ -288,16 +296,25 @@ BackupReport received(int descriptor, const std::filesystem::path& directory,
     });
 }
 
-ipc::FileDescriptor open_stream(const std::filesystem::path& file) {
-    const std::filesystem::path path = std::filesystem::absolute(file);
-    const auto parent = os::open_directory(path.parent_path().string());
-    auto opened = parent ? os::open_read(parent.value.get(), path.filename().string())
-                         : os::Result<ipc::FileDescriptor>{{}, parent.error};
-    if (!opened) {
-        impl::fail_file(opened.error, operation, file, "cannot be opened");
+/// A file that somebody names: links are followed, and a pipe may have its other end yet to come.
+struct StreamFile {
+    ipc::FileDescriptor file;
+    Stream stream;
+
+    explicit StreamFile(const std::filesystem::path& path)
+        : stream{.descriptor = -1, .path = path} {
+        const std::filesystem::path place = impl::absolute_place(path, operation);
+        const auto parent = os::open_search_directory(place.parent_path().string());
+        auto opened = parent ? os::open_file(parent.value.get(), place.filename().string(),
+                                             os::FileMode::read)
+                             : os::Result<ipc::FileDescriptor>{{}, parent.error};
+        if (!opened) {
+            impl::fail_file(opened.error, operation, path, "cannot be opened");
+        }
+        file = std::move(opened.value);
+        stream.descriptor = file.get();
     }
-    return std::move(opened.value);
-}
+};
 
 constexpr const char* scratch_name = "backup-stream";
 constexpr std::uint32_t private_mode = 0700;
@@ -315,9 +332,10 @@ std::filesystem::path scratch_place(const std::filesystem::path& wanted) {
     return found;
 }
 
-// Others may have the same there: what is not ours stays.
+// Others may have the same there: what is not ours stays. What cannot be removed is in nobody's
+// way.
 void remove_scratch(const std::filesystem::path& scratch) {
-    for (const std::string& stage : impl::abandoned_stages(scratch)) {
+    for (const std::string& stage : impl::abandoned_stages(scratch, impl::Leftovers::own)) {
         if (ipc::stage_name_of(stage) == scratch_name) {
             const auto opened = os::open_directory(scratch.string());
             static_cast<void>(opened ? impl::remove_tree(opened.value, stage) : opened.error);
@@ -329,31 +347,36 @@ void remove_scratch(const std::filesystem::path& scratch) {
 
 BackupReport receive_backup(int descriptor, const std::filesystem::path& directory,
                             const ReceiveOptions& options) {
-    return received(descriptor, directory, options);
+    return received({.descriptor = descriptor}, directory, options);
 }
 
 BackupReport receive_backup(const std::filesystem::path& file,
                             const std::filesystem::path& directory, const ReceiveOptions& options) {
-    return received(open_stream(file).get(), directory, options);
+    return received(StreamFile(file).stream, directory, options);
 }
 
 struct UnpackedBackup::State {
     impl::StagedDirectory stage;
     BackupReport report{};
 
-    State(int descriptor, const std::filesystem::path& scratch, const ReceiveOptions& options)
-        : stage(scratch_place(scratch), scratch_name, operation, private_mode),
-          report(received(descriptor, stage.path(), options)) {}
+    State(const Stream& stream, const std::filesystem::path& scratch, const ReceiveOptions& options)
+        : stage(scratch, scratch_name, operation, private_mode),
+          report(received(stream, stage.path(), options)) {}
+
+    static std::unique_ptr<State> make(const Stream& stream, const std::filesystem::path& scratch,
+                                       const ReceiveOptions& options) {
+        const std::filesystem::path place = scratch_place(scratch);
+        remove_scratch(place);
+        return std::make_unique<State>(stream, place, options);
+    }
 };
 
 UnpackedBackup::UnpackedBackup(int descriptor, const std::filesystem::path& scratch,
-                               const ReceiveOptions& options) {
-    remove_scratch(scratch_place(scratch));
-    state_ = std::make_unique<State>(descriptor, scratch, options);
-}
+                               const ReceiveOptions& options)
+    : state_(State::make({.descriptor = descriptor}, scratch, options)) {}
 UnpackedBackup::UnpackedBackup(const std::filesystem::path& file,
                                const std::filesystem::path& scratch, const ReceiveOptions& options)
-    : UnpackedBackup(open_stream(file).get(), scratch, options) {}
+    : state_(State::make(StreamFile(file).stream, scratch, options)) {}
 UnpackedBackup::UnpackedBackup(UnpackedBackup&&) noexcept = default;
 UnpackedBackup& UnpackedBackup::operator=(UnpackedBackup&&) noexcept = default;
 UnpackedBackup::~UnpackedBackup() = default;

@@ -44,11 +44,12 @@ public:
           earlier_(earlier_backups(options.since)),
           plan_(consumer, earlier_, options.dimensions, false, operation) {}
 
-    BackupReport run(int descriptor) {
+    /// `path`: what is behind the descriptor, for errors.
+    BackupReport run(int descriptor, const std::filesystem::path& path = {}) {
         describe();
         plan_.counters().layers_total += plan_.counters().layers;  // once more, to be sent
         impl::TarWriter tar(
-            descriptor, options_.format, [this] { tell(); }, operation);
+            descriptor, options_.format, [this] { tell(); }, operation, path);
         write(tar);
         tar.finish();
         BackupReport report = plan_.report();
@@ -126,6 +127,19 @@ private:
     std::deque<std::optional<impl::ArchiveDraft>> drafts_;  // one for each; none: nothing differs
 };
 
+// A device, a pipe, or a link to one would be gone afterwards, with a file in its place.
+void refuse_special(const ipc::FileDescriptor& parent, const std::string& name,
+                    const std::filesystem::path& file) {
+    const auto there = os::identity_at(parent.get(), name);
+    if (!there && there.error != ENOENT) {
+        impl::fail_file(there.error, operation, file, "cannot be looked at");
+    }
+    if (there && !there.value.status.is_regular) {
+        impl::fail_file(EEXIST, operation, file, "is no regular file, and would be replaced",
+                        "a descriptor of it can be written to (--output - > FILE)");
+    }
+}
+
 /// `send`, as the audit log is told.
 template <class Send>
 BackupReport told(Consumer& consumer, const SendOptions& options, const std::filesystem::path& to,
@@ -147,30 +161,35 @@ BackupReport send_backup(Consumer& consumer, int descriptor, const SendOptions& 
 BackupReport send_backup(Consumer& consumer, const std::filesystem::path& file,
                          const SendOptions& options) {
     return told(consumer, options, file, [&] {
-        const std::filesystem::path target = std::filesystem::absolute(file);
-        const std::string name = target.filename().string();
+        const std::string name = file.filename().string();
         if (name.empty()) {
             impl::fail_file(EISDIR, operation, file, "is no file's name");
         }
+        const std::filesystem::path parent = impl::absolute_place(file, operation).parent_path();
         // What processes that were killed have left of the same file.
-        impl::remove_abandoned_stages(
-            target.parent_path(), operation,
-            [&](const std::string& stage) { return ipc::stage_name_of(stage) == name; });
-        const impl::StagedDirectory stage(target.parent_path(), name, operation, private_mode);
+        impl::remove_abandoned_stages(parent, operation, [&](const std::string& stage) {
+            return ipc::stage_name_of(stage) == name;
+        });
+        const impl::StagedDirectory stage(parent, name, operation, private_mode);
+        refuse_special(stage.parent(), name, file);
         ipc::FileDescriptor written = stage.create_file(name);
         int error = os::set_access(written.get(), 0600, std::nullopt);
         if (error != 0) {
             impl::fail_file(error, operation, file, "cannot be made");
         }
-        BackupReport report = Sending(consumer, options).run(written.get());
+        BackupReport report = Sending(consumer, options).run(written.get(), file);
         error = os::sync_data(written.get());
         error = error != 0 ? error : os::close_file(std::move(written));
         error = error != 0
                     ? error
                     : os::rename_over(stage.parent().get(), stage.hidden_name() + "/" + name, name);
-        error = error != 0 ? error : os::sync_directory(stage.parent().get());
         if (error != 0) {
             impl::fail_file(error, operation, file, "cannot be written");
+        }
+        error = os::sync_directory(stage.parent().get());
+        if (error != 0) {
+            impl::fail_file(error, operation, file,
+                            "is in its place, which is not known to be durable");
         }
         report.path = file;
         return report;

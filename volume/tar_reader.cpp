@@ -12,6 +12,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/os/streams.hpp"
 #include "volume/failures.hpp"
+#include "volume/tar_memory.hpp"
 
 namespace strata::volume_impl {
 
@@ -23,15 +24,20 @@ struct TarReader::State {
     int descriptor;
     std::function<void()> tick;
     std::string operation;
+    std::filesystem::path path;
     archive* tar = nullptr;
+    archive_entry* entry = nullptr;
     std::vector<std::byte> buffer = std::vector<std::byte>(buffer_bytes);
     std::exception_ptr failure{};  // of the call-back, past the frames of libarchive
 
-    State(int fd, std::function<void()> called, std::string_view name)
-        : descriptor(fd), tick(std::move(called)), operation(name) {}
+    State(int fd, std::function<void()> called, std::string_view name, std::filesystem::path file)
+        : descriptor(fd), tick(std::move(called)), operation(name), path(std::move(file)) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
-    ~State() { archive_read_free(tar); }
+    ~State() {
+        archive_read_free(tar);
+        archive_entry_free(entry);
+    }
 
     std::size_t read_some() {
         for (;;) {
@@ -42,7 +48,7 @@ struct TarReader::State {
                 return got.value;
             }
             if (got.error != EAGAIN) {
-                fail_file(got.error, operation, "", "the stream cannot be read");
+                fail_file(got.error, operation, path, "the stream cannot be read");
             }
         }
     }
@@ -60,26 +66,26 @@ struct TarReader::State {
         if (failure != nullptr) {
             std::rethrow_exception(failure);
         }
-        ipc::fail(Errc::corrupt, operation, "", "the stream " + what);
+        ipc::fail(Errc::corrupt, operation, path.string(), "the stream " + what);
     }
     void check(la_ssize_t result, const char* what) const {
         if (failure != nullptr) {
             std::rethrow_exception(failure);
         }
         if (result < ARCHIVE_OK) {
-            const char* const why = archive_error_string(tar);
-            std::string text(what);
-            text.append(": ").append(why != nullptr ? why : "it ends too early");
-            complain(text);
+            fail_without_memory(tar);
+            complain(std::string(what).append(": ").append(archive_error_string(tar)));
         }
     }
 };
 
-TarReader::TarReader(int descriptor, std::function<void()> tick, std::string_view operation)
-    : state_(std::make_unique<State>(descriptor, std::move(tick), operation)) {
+TarReader::TarReader(int descriptor, std::function<void()> tick, std::string_view operation,
+                     const std::filesystem::path& path)
+    : state_(std::make_unique<State>(descriptor, std::move(tick), operation, path)) {
     State& own = *state_;
     own.tar = archive_read_new();
-    if (own.tar == nullptr) {
+    own.entry = archive_entry_new();  // libarchive's own is not looked at before it is used
+    if (own.tar == nullptr || own.entry == nullptr) {
         throw std::bad_alloc();
     }
     // These alone, and no programs: others were never written, and each is a way in.
@@ -87,16 +93,18 @@ TarReader::TarReader(int descriptor, std::function<void()> tick, std::string_vie
     own.check(archive_read_support_format_tar(own.tar), unable);
     own.check(archive_read_support_filter_gzip(own.tar), unable);
     own.check(archive_read_support_filter_zstd(own.tar), unable);
-    own.check(archive_read_open(own.tar, &own, nullptr, &State::wanted, nullptr),
-              "is no tar, tar.gz or tar.zst");
+    // One by one: archive_read_open does not look whether the second has failed.
+    own.check(archive_read_set_read_callback(own.tar, &State::wanted), unable);
+    own.check(archive_read_set_callback_data(own.tar, &own), unable);
+    own.check(archive_read_open1(own.tar), "is no tar, tar.gz or tar.zst");
 }
 
 TarReader::~TarReader() = default;
 
 std::optional<TarReader::File> TarReader::next() {
     const State& own = *state_;
-    archive_entry* entry = nullptr;
-    const int result = archive_read_next_header(own.tar, &entry);
+    archive_entry* const entry = own.entry;
+    const int result = archive_read_next_header2(own.tar, entry);
     if (result == ARCHIVE_EOF && own.failure == nullptr) {
         return std::nullopt;
     }
@@ -119,7 +127,10 @@ void TarReader::read(std::span<std::byte> out) {
     const State& own = *state_;
     while (!out.empty()) {
         const la_ssize_t got = archive_read_data(own.tar, out.data(), out.size());
-        own.check(got == 0 ? ARCHIVE_FATAL : got, "is cut short, or damaged");
+        own.check(got, "is cut short, or damaged");
+        if (got == 0) {
+            own.complain("is cut short, or damaged: it ends too early");
+        }
         out = out.subspan(static_cast<std::size_t>(got));
     }
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,7 +16,7 @@
 namespace strata::volume_impl {
 
 /// One thread at a time. Throws corrupt (no tar, damaged, cut short, anything but plain files),
-/// system, and what `tick` throws; of no use afterwards.
+/// system, std::bad_alloc, and what `tick` throws; of no use afterwards.
 class TarReader {
 public:
     struct File {
@@ -23,8 +24,10 @@ public:
         std::uint64_t size = 0;
     };
 
-    /// `tick` is called at least every 50 ms while it waits, and for each piece read.
-    TarReader(int descriptor, std::function<void()> tick, std::string_view operation);
+    /// `tick` is called at least every 50 ms while it waits, and for each piece read. `path`: what
+    /// is behind the descriptor, for errors.
+    TarReader(int descriptor, std::function<void()> tick, std::string_view operation,
+              const std::filesystem::path& path);
     TarReader(const TarReader&) = delete;
     TarReader& operator=(const TarReader&) = delete;
     ~TarReader();

@@ -13,6 +13,7 @@
 #include "ipc/failure.hpp"
 #include "ipc/os/streams.hpp"
 #include "volume/failures.hpp"
+#include "volume/tar_memory.hpp"
 
 namespace strata::volume_impl {
 
@@ -25,18 +26,22 @@ struct TarWriter::State {
     int descriptor;
     std::function<void()> tick;
     std::string operation;
+    std::filesystem::path path;
     archive* tar = nullptr;
     archive_entry* entry = nullptr;
     std::exception_ptr failure{};  // of the call-back, past the frames of libarchive
     std::uint64_t left = 0;        // of the file that is being written
-    bool abandoned = false;        // what libarchive still has goes nowhere
+    bool ready = false;
+    bool abandoned = false;  // what libarchive still has goes nowhere
 
-    State(int fd, std::function<void()> called, std::string_view name)
-        : descriptor(fd), tick(std::move(called)), operation(name) {}
+    State(int fd, std::function<void()> called, std::string_view name, std::filesystem::path file)
+        : descriptor(fd), tick(std::move(called)), operation(name), path(std::move(file)) {}
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() {
-        if (tar != nullptr) {
+        // One that could not be made ready is in no state in which it could be freed: libarchive
+        // would free what zstd has of it twice.
+        if (tar != nullptr && ready) {
             abandoned = true;
             archive_write_fail(tar);   // the rest of the file is not made up
             archive_write_close(tar);  // after a failure, free alone would leave its buffer behind
@@ -50,7 +55,7 @@ struct TarWriter::State {
             const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(50);
             const auto put = os::write_some(descriptor, bytes, size, soon);
             if (put.error != 0 && put.error != EAGAIN) {
-                fail_file(put.error, operation, "", "the stream cannot be written",
+                fail_file(put.error, operation, path, "the stream cannot be written",
                           put.error == EPIPE ? "nobody reads it any more" : "");
             }
             bytes += put.value;
@@ -78,17 +83,16 @@ struct TarWriter::State {
             std::rethrow_exception(failure);
         }
         if (result < ARCHIVE_OK) {
-            const char* const why = archive_error_string(tar);
-            ipc::fail(Errc::system, operation, "",
-                      std::string("the stream cannot be made: ") +
-                          (why != nullptr ? why : "libarchive does not say why"));
+            fail_without_memory(tar);
+            ipc::fail(Errc::system, operation, path.string(),
+                      std::string("the stream cannot be made: ") + archive_error_string(tar));
         }
     }
 };
 
 TarWriter::TarWriter(int descriptor, StreamFormat format, std::function<void()> tick,
-                     std::string_view operation)
-    : state_(std::make_unique<State>(descriptor, std::move(tick), operation)) {
+                     std::string_view operation, const std::filesystem::path& path)
+    : state_(std::make_unique<State>(descriptor, std::move(tick), operation, path)) {
     State& own = *state_;
     own.tar = archive_write_new();
     own.entry = archive_entry_new();
@@ -104,6 +108,7 @@ TarWriter::TarWriter(int descriptor, StreamFormat format, std::function<void()> 
     own.check(archive_write_set_bytes_per_block(own.tar, State::block_bytes));
     own.check(archive_write_set_bytes_in_last_block(own.tar, 1));
     own.check(archive_write_open(own.tar, &own, nullptr, &State::written, nullptr));
+    own.ready = true;
 }
 
 TarWriter::~TarWriter() = default;
@@ -128,7 +133,10 @@ void TarWriter::put(std::span<const std::byte> bytes) {
     own.left -= bytes.size();
     while (!bytes.empty()) {
         const la_ssize_t done = archive_write_data(own.tar, bytes.data(), bytes.size());
-        own.check(done == 0 ? ARCHIVE_FATAL : done);
+        own.check(done);
+        if (done == 0) {
+            ipc::bug("libarchive takes no more of a file than was said");
+        }
         bytes = bytes.subspan(static_cast<std::size_t>(done));
     }
 }

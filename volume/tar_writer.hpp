@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,13 +15,14 @@
 
 namespace strata::volume_impl {
 
-/// One thread at a time. Throws system (EPIPE: nobody reads any more), no_space, and what `tick`
-/// throws; of no use afterwards.
+/// One thread at a time. Throws system (EPIPE: nobody reads any more), no_space, std::bad_alloc,
+/// and what `tick` throws; of no use afterwards.
 class TarWriter {
 public:
-    /// `tick` is called at least every 50 ms while it waits, and for each piece written.
+    /// `tick` is called at least every 50 ms while it waits, and for each piece written. `path`:
+    /// what is behind the descriptor, for errors.
     TarWriter(int descriptor, StreamFormat format, std::function<void()> tick,
-              std::string_view operation);
+              std::string_view operation, const std::filesystem::path& path);
     TarWriter(const TarWriter&) = delete;
     TarWriter& operator=(const TarWriter&) = delete;
     ~TarWriter();
