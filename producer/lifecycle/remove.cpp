@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <optional>
 
 #include "ipc/crash_point.hpp"
@@ -75,8 +76,15 @@ int remove_and_wake(const ipc::StoreDirectory& store, const ipc::FileDescriptor&
         control.emplace(store, ipc::Trust{.any_owner = true, .owner = 0}, "remove");
     } catch (const Error&) {
         // A damaged store has nobody who sleeps on it.
+    } catch (const std::bad_alloc&) {
+        // Who sleeps on it finds out when they look again.
     }
-    const int error = remove_store_directory(base, name);
+    int error = ENOMEM;
+    try {
+        error = remove_store_directory(base, name);
+    } catch (const std::bad_alloc&) {
+        // It is hidden: the next creator sweeps it.
+    }
     if (control) {
         STRATA_CRASH_POINT("remove.directory-gone");
         ipc::os::futex_wake(ipc::futex_word(control->cells().generation));
