@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `strata volume`: what it says, its exit codes, and that nothing half-made stays.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -243,8 +244,12 @@ TEST_CASE("a backup goes through a pipe, and what was cut on the way is not take
     const CommandResult piped =
         shell("v backup --store market --output - | v receive received --json");
     CHECK(piped.code == 0);
-    CHECK(piped.err.empty());
+    CHECK(contains(piped.err, "backup 1, generation 3, written: 2 layers, "));
+    CHECK(std::ranges::count(piped.err, '\n') == 1);
     CHECK(piped.json()["layers"] == 2);
+    const CommandResult told = shell("v --json backup --store market --output - > all");
+    CHECK(told.code == 0);
+    CHECK(nlohmann::json::parse(told.err)["layers"] == 2);
     publish(*producer, {1, 5}, "calm");
     CHECK(shell("v backup --store market --since received --output - | v receive received").code ==
           0);

@@ -95,25 +95,23 @@ void run_send(const Settings& settings, const VolumeArguments& volume,
         options.progress = bar.progress();
         report = send(consumer, arguments, options);
     }
-    if (to_output) {
-        return;  // where it would be told is the stream
-    }
+    // Where the stream is standard output, as other tools do it: beside the stream.
+    const auto tell = to_output ? write_note : write_line;
     if (settings.json) {
-        print_json({{"number", report.number},
-                    {"path", report.path.string()},
-                    {"generation", report.generation},
-                    {"dimensions", report.dimensions},
-                    {"written", report.written},
-                    {"layers", report.layers},
-                    {"removed", report.removed},
-                    {"content_bytes", report.content_bytes}});
+        const Json json = {
+            {"number", report.number},         {"path", report.path.string()},
+            {"generation", report.generation}, {"dimensions", report.dimensions},
+            {"written", report.written},       {"layers", report.layers},
+            {"removed", report.removed},       {"content_bytes", report.content_bytes}};
+        tell(json_text(json, !to_output));
         return;
     }
-    write_line("backup " + std::to_string(report.number) + ", generation " +
-               std::to_string(report.generation) + ", in " + printable(arguments.output) + ": " +
-               std::to_string(report.layers) + " layers, " +
-               size_text(report.content_bytes, settings.bytes) + " in " +
-               duration_text(steady_clock::now() - started));
+    tell("backup " + std::to_string(report.number) + ", generation " +
+         std::to_string(report.generation) + ", " +
+         (to_output ? "written" : "in " + printable(arguments.output)) + ": " +
+         std::to_string(report.layers) + " layers, " +
+         size_text(report.content_bytes, settings.bytes) + " in " +
+         duration_text(steady_clock::now() - started));
 }
 
 namespace {
