@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,10 +24,10 @@ using strata::test::TempStore;
 namespace {
 
 constexpr Dimension dimensions = 400;  // more than a front table has places for
-constexpr std::uint64_t layer = 3;
+constexpr std::uint64_t layers = 16;   // at most, of each
 
-/// A history that is known before it is published: which generation put the layer that a dimension
-/// has, 0 while it is not there.
+/// A history that is known before it is published: in which generations a dimension got a layer, or
+/// was removed.
 class History {
 public:
     History(std::uint64_t commits, std::uint64_t seed) : commits_(commits) {
@@ -41,8 +42,8 @@ public:
                 const Generation generation = commit + 2;
                 auto& changes = changes_[dimension];
                 if (changes.empty() || changes.back().generation != generation) {
-                    const bool there = !changes.empty() && changes.back().put != 0;
-                    changes.push_back({generation, there && random() % 8 == 0 ? 0 : generation});
+                    const bool there = !changes.empty() && !changes.back().removed;
+                    changes.push_back({generation, there && random() % 16 == 0});
                 }
             }
         }
@@ -54,37 +55,43 @@ public:
         const Generation generation = commit + 2;
         Batch batch = producer.batch();
         for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
-            const Change* const change = change_of(dimension, generation);
-            if (change != nullptr && change->generation == generation) {
-                if (change->put != 0) {
-                    batch.put({dimension, layer}, std::to_string(change->put));
-                } else {
+            const auto known = until(dimension, generation);
+            if (!known.empty() && known.back().generation == generation) {
+                if (known.back().removed) {
                     batch.remove_dimension(dimension);
+                } else {
+                    batch.put({dimension, generation % layers}, std::to_string(generation));
                 }
             }
         }
-        batch.put({dimensions, layer}, "in every commit");
+        batch.put({dimensions, 0}, "in every commit");
         REQUIRE(batch.crystallize() == generation);
+        if (commit % 16 == 0) {
+            producer.reclaim();
+        }
     }
 
-    bool is_in(const Snapshot& snapshot, Dimension dimension) const {
-        const Layer found = snapshot.find({dimension, layer});
-        const Change* const change = change_of(dimension, snapshot.generation());
-        return change == nullptr || change->put == 0
-                   ? !found
-                   : found && found.text() == std::to_string(change->put);
+    bool is_in(const Snapshot& snapshot, LayerId id) const {
+        const Layer found = snapshot.find(id);
+        const auto known = until(id.dimension, snapshot.generation());
+        for (auto change = known.rbegin(); change != known.rend() && !change->removed; ++change) {
+            if (change->generation % layers == id.layer) {
+                return found && found.text() == std::to_string(change->generation);
+            }
+        }
+        return !found;
     }
 
 private:
     struct Change {
         Generation generation = 0;
-        Generation put = 0;
+        bool removed = false;
     };
 
-    const Change* change_of(Dimension dimension, Generation generation) const {
+    std::span<const Change> until(Dimension dimension, Generation generation) const {
         const auto& changes = changes_[dimension];
-        const auto after = std::ranges::upper_bound(changes, generation, {}, &Change::generation);
-        return after == changes.begin() ? nullptr : &*(after - 1);
+        return {changes.begin(),
+                std::ranges::upper_bound(changes, generation, {}, &Change::generation)};
     }
 
     const std::uint64_t commits_;
@@ -121,7 +128,8 @@ public:
 
 private:
     bool is_right(const Snapshot& snapshot) {
-        return history_.is_in(snapshot, static_cast<Dimension>(random_() % dimensions));
+        const auto dimension = static_cast<Dimension>(random_() % dimensions);
+        return history_.is_in(snapshot, {dimension, random_() % layers});
     }
     std::optional<Snapshot> older(Generation newest) {
         try {
@@ -197,20 +205,20 @@ TEST_CASE("who looks into many dimensions of each generation does not look for t
     Producer producer = store.create();
     Batch batch = producer.batch();
     for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
-        batch.put({dimension, layer}, std::to_string(dimension));
+        batch.put({dimension, 3}, std::to_string(dimension));
     }
     batch.crystallize();
     Consumer consumer = store.attach();
     (void)consumer.snapshot();  // from the second on, views stay open a while
     const auto look_at_all = [](const Snapshot& snapshot) {
         for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
-            REQUIRE(snapshot.find({dimension, layer}));
+            REQUIRE(snapshot.find({dimension, 3}));
         }
     };
     look_at_all(consumer.snapshot());
     std::uint64_t known = 0;
     for (std::uint64_t commit = 0; commit < 300; ++commit) {
-        batch.put({static_cast<Dimension>(commit % dimensions), layer}, "changed");
+        batch.put({static_cast<Dimension>(commit % dimensions), 3}, "changed");
         batch.crystallize();
         const Snapshot snapshot = consumer.snapshot();
         const consumer_impl::View& view = *consumer_impl::Access::view_of(snapshot);
@@ -218,8 +226,7 @@ TEST_CASE("who looks into many dimensions of each generation does not look for t
             known += view.entry_of(dimension).entry != nullptr ? 1 : 0;
         }
         look_at_all(snapshot);
-        CHECK(snapshot.find({static_cast<Dimension>(commit % dimensions), layer}).text() ==
-              "changed");
+        CHECK(snapshot.find({static_cast<Dimension>(commit % dimensions), 3}).text() == "changed");
     }
     // All but the one that changed; and now and then none, when it is seen whether they are asked
     // for, or when the view before was closed to be reclaimed.
@@ -229,16 +236,16 @@ TEST_CASE("who looks into many dimensions of each generation does not look for t
 TEST_CASE("what a reader has turned away from makes room for what it looks into now") {
     const TempStore store;
     Producer producer = store.create();
-    constexpr std::uint64_t layers = 100;
+    constexpr std::uint64_t many = 100;
     Batch batch = producer.batch();
     for (Dimension dimension = 0; dimension < 40; ++dimension) {
-        for (std::uint64_t number = 0; number < layers; ++number) {
+        for (std::uint64_t number = 0; number < many; ++number) {
             batch.put({dimension, number}, "something");
         }
     }
     batch.crystallize();
     ConsumerOptions options = store.consumer_options();
-    options.lookup_cache_bytes = 20 * layers * sizeof(std::uint64_t);
+    options.lookup_cache_bytes = 20 * many * sizeof(std::uint64_t);
     Consumer consumer = Consumer::attach(store.name(), options);
     (void)consumer.snapshot();  // from the second on, views stay open a while
     const auto lists_of = [&](Dimension first) {
@@ -247,7 +254,7 @@ TEST_CASE("what a reader has turned away from makes room for what it looks into 
             batch.crystallize();
             const Snapshot snapshot = consumer.snapshot();
             for (Dimension dimension = first; dimension < first + 20; ++dimension) {
-                for (std::uint64_t number = 0; number < layers; ++number) {
+                for (std::uint64_t number = 0; number < many; ++number) {
                     REQUIRE(snapshot.find({dimension, number}));
                 }
             }

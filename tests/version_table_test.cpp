@@ -199,14 +199,18 @@ TEST_CASE("what holds on in a chain is found in its later generations, until it 
     CHECK(table.at(1'000'000, 7, chain) == &version);
     CHECK(table.at(2, 7, chain) == nullptr);
     CHECK(table.at(5, 7) == nullptr);  // who is in no chain has to ask
-    CHECK(table.versions.last_of(version) == ~Generation{0});
+    table.versions.extend_chain(9);
+    CHECK(table.versions.kept_until(version) == 9);
+    CHECK(table.versions.holds_until(version) == 9);
 
-    table.versions.end(7, 9);
+    table.versions.end(7);
+    table.versions.extend_chain(10);
     CHECK(table.versions.held_on(7) == nullptr);
     CHECK(table.at(9, 7, chain) == &version);
     CHECK(table.at(9, 7) == &version);
     CHECK(table.at(10, 7, chain) == nullptr);
-    CHECK(table.versions.last_of(version) == 9);
+    CHECK(table.versions.kept_until(version) == 9);
+    CHECK(table.versions.holds_until(version) == 9);
     CHECK(table.at(10, 8, chain) == &other);
     // Growing keeps it so.
     for (Dimension dimension = 100; dimension < 400; ++dimension) {
@@ -223,25 +227,40 @@ TEST_CASE("a new chain does not believe what an older one holds") {
     const std::uint32_t older = table.versions.chain();
     CachedDimension& version = table.put(7, 3, 5);
     table.versions.hold_on(version);
+    table.versions.extend_chain(12);
     table.versions.begin_chain(20);
     const std::uint32_t newer = table.versions.chain();
     CHECK(newer != older);
     CHECK(table.versions.held_on(7) == nullptr);
     CHECK(table.at(20, 7, newer) == nullptr);
-    CHECK(table.at(8, 7, older) == &version);
-    CHECK(table.versions.last_of(version) == 19);  // its chain has no later one
-    table.versions.end(7, 25);                     // of the newer one: there it is not
+    CHECK(table.at(12, 7, older) == &version);
+    CHECK(table.versions.kept_until(version) == 12);
+    CHECK(table.versions.holds_until(version) == 12);
+    table.versions.end(7);  // in the newer one, where it is not
     CHECK(table.at(20, 7, newer) == nullptr);
-    CHECK(table.at(8, 7, older) == &version);
-    // Until a record says that it is the same.
-    CHECK(table.versions.match(20, record_of(version)) == &version);
-    CHECK(table.at(20, 7, newer) == &version);
-    CHECK(table.at(21, 7, newer) == nullptr);
-    CHECK(table.versions.last_of(version) == 20);
+    CHECK(table.at(12, 7, older) == &version);
+    // Of chains before the last one it is not known until when they had it. Their readers may be
+    // there, though a record says so of an earlier generation alone.
+    table.versions.extend_chain(29);
+    table.versions.begin_chain(30);
+    const std::uint32_t newest = table.versions.chain();
+    CHECK(table.versions.kept_until(version) == 29);
+    CHECK(table.versions.holds_until(version) == 5);
+    CHECK(table.versions.match(6, record_of(version)) == &version);
+    CHECK(table.at(6, 7) == &version);
+    CHECK(table.at(8, 7, older) == nullptr);  // has to ask now
+    CHECK(table.versions.kept_until(version) == 29);
+    CHECK(table.versions.holds_until(version) == 6);
+    // Until a record says that it is still the same.
+    CHECK(table.versions.match(30, record_of(version)) == &version);
+    CHECK(table.at(30, 7, newest) == &version);
+    CHECK(table.at(31, 7, newest) == nullptr);
     table.versions.hold_on(version);
-    CHECK(table.at(21, 7, newer) == &version);
-    CHECK(table.versions.match(22, record_of(version)) == &version);
-    CHECK(table.at(30, 7, newer) == &version);
+    CHECK(table.at(31, 7, newest) == &version);
+    // A view that is newer than the chain has it, too; it holds on all the same.
+    CHECK(table.versions.match(33, record_of(version)) == &version);
+    CHECK(table.versions.kept_until(version) == 33);
+    CHECK(table.at(40, 7, newest) == &version);
 }
 
 TEST_CASE("a length of generations is never taken for a chain") {

@@ -44,6 +44,9 @@ struct alignas(64) CachedDimension : CacheAligned {
     /// than taking over.
     std::uint32_t walks_for_copy = 0;
 
+    /// Views of generations up to this one may still lead to it, beyond `last`.
+    Generation kept = 0;
+
     // What tells it from other versions of the dimension.
     std::uint64_t serial = 0;  // of the region file
     Generation changed = 0;    // as the record says

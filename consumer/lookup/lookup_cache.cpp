@@ -93,11 +93,15 @@ void LookupCache::make_room(Generation generation) {
 }
 
 bool LookupCache::is_read(const CachedDimension& version) const noexcept {
-    return views_.any_open(version.first, versions_.last_of(version));
+    return views_.any_open(version.first, versions_.kept_until(version));
 }
 
 bool LookupCache::is_held(const CachedDimension& version) noexcept {
-    return views_.any_held(version.first, versions_.last_of(version));
+    return views_.any_held(version.first, versions_.kept_until(version));
+}
+
+bool LookupCache::is_pinned(const CachedDimension& version) const noexcept {
+    return views_.any_open(version.first, versions_.holds_until(version));
 }
 
 // Nobody reads it.
@@ -167,7 +171,7 @@ CachedDimension* LookupCache::predecessor(const CachedDimension& version) const 
         CachedDimension* const other = entry.version.load(std::memory_order_relaxed);
         if (other != &version && other->has_list() && other->serial == version.serial &&
             other->last < version.first && (best == nullptr || best->last < other->last) &&
-            is_read(*other)) {
+            is_pinned(*other)) {
             best = other;
         }
         return false;

@@ -97,6 +97,7 @@ private:
     void make_room(Generation generation);
     bool is_read(const CachedDimension& version) const noexcept;
     bool is_held(const CachedDimension& version) noexcept;
+    bool is_pinned(const CachedDimension& version) const noexcept;
     void forget(LookupEntry& entry) noexcept;
     void forget_if_unread(LookupEntry& entry) noexcept;
     void forget(const CachedDimension& version) noexcept;

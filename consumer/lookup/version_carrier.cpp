@@ -22,12 +22,11 @@ void VersionCarrier::next(const View* before, View& view) noexcept {
         in_a_row_ = in_a_row_ < most_in_a_row ? in_a_row_ + 1 : 0;
     }
     const bool compared = in_a_row_ != 0 && !versions_.is_broken() && before != nullptr &&
-                          before->generation == last_ && last_ < view.generation &&
-                          compare(*before, view);
+                          before->generation == versions_.chain_last() &&
+                          before->generation < view.generation && compare(*before, view);
     if (!compared) {
         versions_.begin_chain(view.generation);
     }
-    last_ = view.generation;
     asked_ = 0;
     asking_ = compared && in_a_row_ == most_in_a_row;
     if (asking_) {
@@ -45,11 +44,15 @@ bool VersionCarrier::compare(const View& before, const View& view) noexcept {
     unsigned changed = 0;
     const auto end = [&](std::uint64_t dimension, std::uint64_t, std::uint64_t) {
         if (++changed <= most_changed) {
-            versions_.end(static_cast<Dimension>(dimension), before.generation);
+            versions_.end(static_cast<Dimension>(dimension));
         }
     };
-    return ipc::IndexComparison(before.directory, view.directory, true, most_nodes, end).run() &&
-           changed <= most_changed;
+    if (!ipc::IndexComparison(before.directory, view.directory, true, most_nodes, end).run() ||
+        changed > most_changed) {
+        return false;
+    }
+    versions_.extend_chain(view.generation);
+    return true;
 }
 
 void VersionCarrier::carry_front(const View& before, View& view) const noexcept {
@@ -61,7 +64,7 @@ void VersionCarrier::carry_front(const View& before, View& view) const noexcept 
 }
 
 CachedDimension* VersionCarrier::asked(View& view, Dimension dimension) noexcept {
-    if (view.generation != last_) {
+    if (view.generation != versions_.chain_last()) {
         return nullptr;
     }
     ++asked_;
@@ -77,10 +80,10 @@ CachedDimension* VersionCarrier::asked(View& view, Dimension dimension) noexcept
 
 // A version of the last generation that an older one has, too, has not changed between them.
 void VersionCarrier::found(View& view, CachedDimension& version) noexcept {
-    if (view.generation == last_) {
+    if (view.generation == versions_.chain_last()) {
         versions_.hold_on(version);
     }
-    if (view.generation <= last_ && !asking_) {
+    if (view.generation <= versions_.chain_last() && !asking_) {
         view.join(versions_.chain());
     }
 }

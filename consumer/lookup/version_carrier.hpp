@@ -34,8 +34,7 @@ private:
     void carry_front(const View& before, View& view) const noexcept;
 
     VersionTable& versions_;
-    Generation last_ = 0;  // of the chain
-    unsigned asked_ = 0;   // for dimensions of it
+    unsigned asked_ = 0;  // for dimensions of the last generation
     unsigned in_a_row_ = 0;
     bool asking_ = false;  // its view has not joined the chain
 };

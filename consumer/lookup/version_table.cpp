@@ -119,29 +119,33 @@ CachedDimension* VersionTable::match(Generation generation,
             return false;
         }
         found = &version;
-        if (version.chain != chain_ || generation < version.first) {
+        if (version.chain != chain_) {
+            version.kept = kept_until(version);
+            version.last = holds_until(version);
             version.chain = 0;
-            version.first = std::min(version.first, generation);
-            version.last = std::max(version.last, generation);
-            note(newest(), entry, version);
         }
+        version.first = std::min(version.first, generation);
+        version.last = std::max(version.last, generation);
+        note(newest(), entry, version);
         return true;
     });
     return found;
 }
 
-void VersionTable::begin_chain(Generation first) noexcept {
+void VersionTable::begin_chain(Generation generation) noexcept {
     if (chain_ == 0xFFFF'FFFF) {  // its number must not be met with again
         visit_all([&](LookupEntry& entry) {
             CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
-            version.last = version.chain == 0 ? version.last : std::min(last_of(version), first);
+            version.kept = kept_until(version);
+            version.last = holds_until(version);
             version.chain = 0;
             note(newest(), entry, version);
         });
         chain_ = LookupEntry::endless;
     }
     ++chain_;
-    chain_first_ = first;
+    last_before_ = chain_last_;
+    chain_last_ = generation;
     broken_ = false;
 }
 
@@ -152,12 +156,12 @@ void VersionTable::hold_on(CachedDimension& version) noexcept {
     }
 }
 
-void VersionTable::end(Dimension dimension, Generation last) noexcept {
+void VersionTable::end(Dimension dimension) noexcept {
     visit(dimension, [&](LookupEntry& entry) {
         CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
         if (version.chain == chain_) {
+            version.last = holds_until(version);
             version.chain = 0;
-            version.last = std::max(version.last, last);
             note(newest(), entry, version);
         }
         return false;
@@ -174,12 +178,19 @@ CachedDimension* VersionTable::held_on(Dimension dimension) const noexcept {
     return found;
 }
 
-Generation VersionTable::last_of(const CachedDimension& version) const noexcept {
-    if (version.chain == 0) {
-        return version.last;
-    }
-    // Generations of older chains are older than the first of this one.
-    return version.chain == chain_ ? ~Generation{0} : std::max(version.last, chain_first_ - 1);
+Generation VersionTable::kept_until(const CachedDimension& version) const noexcept {
+    // Chains before the last one ended earlier than that.
+    const Generation in_chain = version.chain == 0        ? 0
+                                : version.chain == chain_ ? chain_last_
+                                                          : last_before_;
+    return std::max({version.last, version.kept, in_chain});
+}
+
+Generation VersionTable::holds_until(const CachedDimension& version) const noexcept {
+    const Generation in_chain = version.chain == chain_       ? chain_last_
+                                : version.chain == chain_ - 1 ? last_before_
+                                                              : 0;
+    return std::max(version.last, in_chain);
 }
 
 void VersionTable::publish_list(CachedDimension& version) noexcept {

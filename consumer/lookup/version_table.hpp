@@ -51,20 +51,25 @@ public:
 
     /// The chain that is in use: what its readers pass to LookupTable::find.
     std::uint32_t chain() const noexcept { return chain_; }
+    /// Its last generation; 0: there is none yet.
+    Generation chain_last() const noexcept { return chain_last_; }
     /// A new one, of this generation so far.
-    void begin_chain(Generation first) noexcept;
+    void begin_chain(Generation generation) noexcept;
+    /// One more: it was compared with the last one, and what differs has ended.
+    void extend_chain(Generation generation) noexcept { chain_last_ = generation; }
     /// The next generation shall begin a new one, so that what nobody asks for any more can go.
     void break_chain() noexcept { broken_ = true; }
     bool is_broken() const noexcept { return broken_; }
     /// The last generation of the chain has this version.
     void hold_on(CachedDimension& version) noexcept;
-    /// The next generation of the chain has another version of the dimension, or none; `last` was
-    /// the last one so far.
-    void end(Dimension dimension, Generation last) noexcept;
+    /// The next generation of the chain has another version of the dimension, or none.
+    void end(Dimension dimension) noexcept;
     /// What the last generation of the chain has, if it is known.
     CachedDimension* held_on(Dimension dimension) const noexcept;
-    /// No view of a later generation reads the version.
-    Generation last_of(const CachedDimension& version) const noexcept;
+    /// No view of a later generation leads to the version: until then it has to stay.
+    Generation kept_until(const CachedDimension& version) const noexcept;
+    /// All generations from its first to this one have the version: their views pin its index.
+    Generation holds_until(const CachedDimension& version) const noexcept;
 
     /// Its list is complete as far as it has been filled: others may find it.
     void publish_list(CachedDimension& version) noexcept;
@@ -121,7 +126,8 @@ private:
     std::uint64_t size_ = 0;
     std::uint64_t last_visited_ = 0;
     std::uint32_t chain_ = LookupEntry::endless;
-    Generation chain_first_ = 0;
+    Generation chain_last_ = 0;
+    Generation last_before_ = 0;  // of the chain before
     bool broken_ = false;
 };
 
