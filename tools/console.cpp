@@ -167,11 +167,6 @@ void write_line(std::string_view text) {
     std::fputc('\n', stdout);
 }
 
-void write_note(std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fputc('\n', stderr);
-}
-
 void finish_output() {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
         throw Complaint{Exit::failed, "system", "cannot write to standard output"};

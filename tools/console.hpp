@@ -90,8 +90,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text) noexcept;
 /// missed: `finish_output` throws Complaint.
 void write_out(std::string_view text);
 void write_line(std::string_view text);
-/// The same on standard error: what is told while standard output is for something else.
-void write_note(std::string_view text);
 void finish_output();
 
 // Each file's commands.

@@ -3,6 +3,7 @@
 #include "volume_stream.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <memory>
 
 #include "audit.hpp"
@@ -29,6 +30,12 @@ StreamFormat format_of(const StreamArguments& arguments) {
     return called(".tar.gz") || called(".tgz")     ? StreamFormat::tar_gz
            : called(".tar.zst") || called(".tzst") ? StreamFormat::tar_zst
                                                    : StreamFormat::tar;
+}
+
+// Where standard output has the stream, as other tools do it: beside the stream.
+void write_note(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fputc('\n', stderr);
 }
 
 // Standard input and output have these numbers, whatever is behind them.
@@ -95,7 +102,6 @@ void run_send(const Settings& settings, const VolumeArguments& volume,
         options.progress = bar.progress();
         report = send(consumer, arguments, options);
     }
-    // Where the stream is standard output, as other tools do it: beside the stream.
     const auto tell = to_output ? write_note : write_line;
     if (settings.json) {
         const Json json = {
