@@ -42,8 +42,6 @@ struct Refusing {
     ~Refusing() { refused_with = 0; }
 };
 
-int answer(long result) { return static_cast<int>(result); }
-
 }  // namespace
 
 // The C library's names: the library under test calls these.
@@ -54,7 +52,7 @@ extern "C" int sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned f
         errno = error;
         return -1;
     }
-    return answer(::syscall(SYS_sync_file_range, fd, offset, bytes, flags));
+    return static_cast<int>(::syscall(SYS_sync_file_range, fd, offset, bytes, flags));
 }
 extern "C" int madvise(void* at, std::size_t bytes, int advice) noexcept {
     if (advice == MADV_POPULATE_WRITE) {
@@ -64,7 +62,7 @@ extern "C" int madvise(void* at, std::size_t bytes, int advice) noexcept {
             return -1;
         }
     }
-    return answer(::syscall(SYS_madvise, at, bytes, advice));
+    return static_cast<int>(::syscall(SYS_madvise, at, bytes, advice));
 }
 #endif
 
