@@ -188,6 +188,7 @@ TEST_CASE("every code is a std::error_code, and compares with what std calls the
         CHECK(code.message() != "unknown");
         CHECK(code == static_cast<Errc>(value));
         CHECK(code != std::error_code(value, std::generic_category()));
+        CHECK(code != std::error_condition());  // which means that there was no error
     }
     const auto same = [](Errc code, std::errc condition) {
         CAPTURE(to_string(code));
@@ -211,6 +212,9 @@ TEST_CASE("every code is a std::error_code, and compares with what std calls the
     same(Errc::would_deadlock, std::errc::resource_deadlock_would_occur);
     same(Errc::durability_lost, std::errc::io_error);
     CHECK(make_error_code(Errc::corrupt) != std::errc::io_error);
+    const std::error_condition itself = make_error_code(Errc::corrupt).default_error_condition();
+    CHECK(itself.category() == error_category());
+    CHECK(itself.value() == static_cast<int>(Errc::corrupt));
 
     const Error full({.code = Errc::no_space, .operation = "put", .errno_value = ENOSPC});
     CHECK(full.error_code() == Errc::no_space);
