@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Crystallizer's group in which something cannot be published: each change for itself, no
 // question to a full store twice, and the count of what came of them. Options at their bounds.
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <sys/syscall.h>
 
 #include <doctest/doctest.h>
 
+#include "tests/support/process.hpp"
+#include "tests/support/refused_call.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace strata;
 using namespace std::chrono_literals;
+using strata::test::Channel;
+using strata::test::Child;
 using strata::test::code_of;
+using strata::test::error_of;
 using strata::test::payload_of;
 using strata::test::publish;
+using strata::test::refuse_call;
 using strata::test::TempStore;
 
 TEST_CASE("what finds no memory is not asked for again until something is erased") {
@@ -98,6 +106,23 @@ TEST_CASE("options are taken up to their bounds, and not beyond") {
     CHECK(code_with([](auto& o) { o.max_changes = 1; }) == "no error");
     CHECK(code_with([](auto& o) { o.max_changes = 0; }) == "invalid_argument");
     CHECK(code_with([](auto& o) { o.max_delay = -1us; }) == "invalid_argument");
+}
+
+TEST_CASE("without a thread there is no crystallizer, and the producer works on") {
+    const TempStore store;
+    { const Producer producer = store.create(); }
+    Child child = Child::start([&](const Channel&) {
+        Producer producer = store.open();
+        refuse_call(SYS_clone3, EAGAIN);
+        refuse_call(SYS_clone, EAGAIN);
+        const auto error = error_of([&] { const Crystallizer crystallizer(producer); });
+        STRATA_REQUIRE(error.has_value());
+        STRATA_REQUIRE_EQ(error->errno_value(), EAGAIN);
+        STRATA_REQUIRE_EQ(error->path(), store.path().string());
+        STRATA_REQUIRE_EQ(error->detail(), "cannot start its thread");
+        STRATA_REQUIRE_EQ(publish(producer, {1, 1}, "without it"), 2U);
+    });
+    CHECK(child.join() == "");
 }
 
 TEST_CASE("a group is closed by the bytes that reach max_bytes") {

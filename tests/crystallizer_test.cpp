@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,6 +46,50 @@ TEST_CASE("a submitted change gets a generation in which it is visible") {
     CHECK_FALSE(consumer.snapshot().find({1, 1}));
     CHECK(crystallizer.flush() == 3);  // nothing to do
     CHECK(crystallizer.stats().commits == 2);
+}
+
+TEST_CASE("a change takes its own copy of everything along: options, keywords, callback") {
+    const TempStore store;
+    Producer producer = store.create();
+    CrystallizerOptions options;
+    options.max_delay = 1h;  // not before the flush
+    Crystallizer crystallizer(producer, options);
+    std::vector<LayerId> called;
+    const auto callback = [&](LayerId id, const IngestResult& result) {
+        CHECK(result.generation == 4);
+        called.push_back(id);
+    };
+    publish(producer, {1, 3}, "to go");
+    publish(producer, {1, 4}, "to go as well");
+    {
+        double value = 3.25;
+        std::string keyword = "a word that is longer than what a string holds in itself";
+        LayerOptions put{.frequency = 1.5,
+                         .keywords = {keyword},
+                         .alignment = 4096,
+                         .type_tag = type_tag<double>()};
+        const auto bytes = std::as_bytes(std::span(&value, 1));
+        crystallizer.put({1, 1}, bytes, put, callback);
+        CHECK(crystallizer.try_put({1, 2}, bytes, put, callback));
+        crystallizer.erase({1, 3}, callback);
+        CHECK(crystallizer.try_erase({1, 4}, callback));
+        value = 0;
+        keyword.assign(keyword.size(), 'x');
+    }
+    CHECK(crystallizer.flush() == 4);
+    CHECK(called == std::vector<LayerId>{{1, 1}, {1, 2}, {1, 3}, {1, 4}});
+    const Snapshot snapshot = store.attach().snapshot();
+    CHECK(snapshot.layer_count() == 2);
+    for (const std::uint64_t number : {1U, 2U}) {
+        const Layer layer = snapshot.get({1, number});
+        CHECK(layer.type_tag() == type_tag<double>());
+        CHECK(layer.as<double>() == 3.25);
+        CHECK(layer.frequency() == 1.5);
+        REQUIRE(layer.keywords().size() == 1);
+        CHECK(*layer.keywords().begin() ==
+              "a word that is longer than what a string holds in itself");
+        CHECK(reinterpret_cast<std::uintptr_t>(layer.data()) % 4096 == 0);
+    }
 }
 
 TEST_CASE("groups by count and by bytes; flush waits for neither") {
