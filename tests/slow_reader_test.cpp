@@ -148,6 +148,53 @@ TEST_CASE("a slow reader by age and by epochs; the callback may call the produce
     CHECK(told[0].epochs_behind == 3);
 }
 
+TEST_CASE("the file of a dimension that was removed counts for the oldest of those who read it") {
+    const TempStore store(TempStore::Regions::own);
+    std::vector<SlowReader> told;
+    ProducerOptions options = small_options(store);
+    options.slow_readers.max_held_bytes = 100'000;
+    options.slow_readers.on_slow_reader = [&](const SlowReader& reader) { told.push_back(reader); };
+    Producer producer = Producer::create(store.name(), options);
+    fill_dimension(producer, 1, 10, 0);
+    // Without idle pins: they would stay for a while when the snapshots have gone.
+    const ConsumerOptions plain{.base_path = store.base(), .keep_idle_pin = false};
+    Consumer first_consumer = Consumer::attach(store.name(), plain);
+    Consumer second_consumer = Consumer::attach(store.name(), plain);
+    Consumer late_consumer = Consumer::attach(store.name(), plain);
+    const auto move_on = [&] {  // to an epoch that is not next to the one before
+        for (int i = 0; i < 2; ++i) {
+            publish(producer, {2, 1}, "small");
+            producer.reclaim();
+        }
+    };
+    std::optional<Snapshot> first = first_consumer.snapshot();
+    move_on();
+    std::optional<Snapshot> second = second_consumer.snapshot();
+    move_on();
+    CHECK(told.empty());
+    Batch batch = producer.batch();
+    batch.remove_dimension(1);
+    batch.crystallize();
+    move_on();
+    const Snapshot late = late_consumer.snapshot();  // without the dimension
+    move_on();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].held_bytes >= 10 * layer_bytes);
+    CHECK(told[0].held_bytes < 11 * layer_bytes);
+    const SlowReader oldest = told[0];
+    first.reset();
+    move_on();
+    REQUIRE(told.size() == 2);
+    CHECK(told[1].epoch > oldest.epoch);
+    CHECK(told[1].held_bytes >= 10 * layer_bytes);
+    CHECK(told[1].held_bytes < 11 * layer_bytes);
+    check_dimension(*second, 1, 10, 0);
+    second.reset();
+    move_on();
+    CHECK(told.size() == 2);
+    CHECK(late.find({2, 1}));
+}
+
 TEST_CASE("the default: the commit fails, names who holds back, and works once they release") {
     const TempStore store(TempStore::Regions::own);
     Producer producer = Producer::create(store.name(), small_options(store));
