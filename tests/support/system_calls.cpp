@@ -25,6 +25,8 @@ thread_local std::uint64_t calls_left = 0;  // 0: nothing is to fail
 thread_local const char* failed = nullptr;
 thread_local int failed_with = 0;
 
+thread_local BeforeOpening* before_opening = nullptr;
+
 std::atomic<unsigned> interruptions{0};
 std::atomic<std::uint64_t> interrupted{0};
 thread_local unsigned interruptions_left = 0;
@@ -144,6 +146,17 @@ std::string FailingCallAnywhere::name() {
     const char* const name = failed_anywhere.load();
     return name != nullptr ? name : "none";
 }
+BeforeOpening::BeforeOpening(std::string name, std::function<void()> act)
+    : name_(std::move(name)), act_(std::move(act)) {
+    before_opening = this;
+}
+BeforeOpening::~BeforeOpening() { before_opening = nullptr; }
+void BeforeOpening::opening(std::string_view name) {
+    if (!happened_ && name == name_) {
+        happened_ = true;  // first: what `act_` opens is opened as it is
+        act_();
+    }
+}
 OwnCalls::OwnCalls() noexcept { paused = true; }
 OwnCalls::~OwnCalls() { paused = false; }
 
@@ -166,6 +179,7 @@ SteadyClock::~SteadyClock() { steady_clock.is_set = false; }
 }  // namespace strata::test
 
 #if STRATA_OWN_SYSTEM_CALLS
+using strata::test::before_opening;
 using strata::test::fails;
 using strata::test::fails_anywhere;
 using strata::test::interrupts;
@@ -192,6 +206,7 @@ int openat(int directory, const char* name, int flags, ...) {
     va_start(arguments, flags);
     const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
+    if (before_opening != nullptr) before_opening->opening(name);
     if (fails((flags & O_CREAT) != 0 ? "openat (create)" : "openat",
               (flags & O_CREAT) != 0 ? ENOSPC : EMFILE) ||
         interrupts()) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace strata::test {
 
@@ -80,6 +81,25 @@ public:
     OwnCalls(const OwnCalls&) = delete;
     OwnCalls& operator=(const OwnCalls&) = delete;
     ~OwnCalls();
+};
+
+/// While it lives: when this thread first opens a file of that name, in whatever directory, `act`
+/// comes first.
+class BeforeOpening {
+public:
+    BeforeOpening(std::string name, std::function<void()> act);
+    BeforeOpening(const BeforeOpening&) = delete;
+    BeforeOpening& operator=(const BeforeOpening&) = delete;
+    ~BeforeOpening();
+
+    /// Whether it was opened.
+    bool happened() const noexcept { return happened_; }
+    void opening(std::string_view name);
+
+private:
+    const std::string name_;
+    const std::function<void()> act_;
+    bool happened_ = false;
 };
 
 /// While it lives, every call that may be interrupted by a signal is, `times` times in a row.
