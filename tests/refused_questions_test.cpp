@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <span>
@@ -85,6 +86,35 @@ TEST_CASE("page faults of a process: a call that is refused is an error, not non
     }
 }
 
+TEST_CASE("page faults of a process whose numbers cannot be read are an error, not none") {
+    STRATA_SKIP_UNLESS_ROOT();
+    Child child = Child::start([&](const Channel& channel) {
+        const bool own = own_mounts() && ::mount("none", "/proc", "tmpfs", 0, nullptr) == 0;
+        channel.send(own ? 1 : 0);
+        if (!own) {
+            return;
+        }
+        std::filesystem::create_directory("/proc/7");
+        const auto faults = [](const std::string& text) {
+            std::ofstream("/proc/7/stat") << text;
+            return os::page_faults_of(7);
+        };
+        const auto found = faults("7 (a) S) b) S 1 2 3 4 -1 99 70 8 90 10 11\n");
+        STRATA_REQUIRE_EQ(found.error, 0);
+        STRATA_REQUIRE_EQ(found.value.minor, 70U);
+        STRATA_REQUIRE_EQ(found.value.major, 90U);
+        for (const char* const text :
+             {"", "7", "7 (a)", "7 (a) S 1 2 3 4 -1 99 70 8", "7 (a) S 1 2 3 4 -1 99 x 8 90 10",
+              "7 (a) S 1 2 3 4 -1 99 70 8 9x 10", "7 (a) S 1 2 3 4 -1 99 -70 8 90 10"}) {
+            STRATA_REQUIRE_EQ(faults(text).error, EIO);
+        }
+        STRATA_REQUIRE_EQ(os::page_faults_of(8).error, ENOENT);
+    });
+    const bool mounted = child.receive() == 1;
+    CHECK(child.join() == "");
+    STRATA_SKIP_IF(!mounted, "nothing can be mounted over /proc here");
+}
+
 TEST_CASE("the mount of a file is not known where /proc cannot be read") {
     const TempBase base;
     const auto directory = os::open_directory(base.path().string());
@@ -108,7 +138,10 @@ TEST_CASE("without /proc nobody is said to have a file open") {
     const std::vector<os::FileStatus> files{status_of(store.file("control.mmap"))};
     bool unmounted = false;
     Child child = Child::start([&](const Channel& channel) {
-        const bool gone = own_mounts() && ::umount2("/proc", MNT_DETACH) == 0;
+        bool gone = own_mounts();
+        while (gone && ::umount2("/proc", MNT_DETACH) == 0) {  // there may be one below another
+        }
+        gone = gone && ::access("/proc/self", F_OK) != 0;
         channel.send(gone ? 1 : 0);
         if (!gone) {
             return;
