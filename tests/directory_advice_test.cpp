@@ -2,8 +2,12 @@
 // What the kernel is advised about files of directories, and what is in memory afterwards.
 #include <cstdint>
 #include <cstdio>
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <fstream>
 #include <string>
+#include <sys/types.h>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -18,7 +22,23 @@ namespace {
 
 constexpr std::uint64_t chunk = 1 << 20;
 
+/// What this thread last advised the kernel about a file.
+struct Advised {
+    off_t offset = -1;
+    off_t bytes = -1;
+    int advice = -1;
+};
+thread_local Advised last_advised;
+
 }  // namespace
+
+// The C library's name: the program's own, which notes what it is asked for.
+extern "C" int posix_fadvise(int fd, off_t offset, off_t bytes, int advice) noexcept {
+    last_advised = {offset, bytes, advice};
+    static const auto real =
+        reinterpret_cast<decltype(&::posix_fadvise)>(::dlsym(RTLD_NEXT, "posix_fadvise"));
+    return real(fd, offset, bytes, advice);
+}
 
 TEST_CASE("advice that was given later outlives a preload") {
     TempFiles files;
@@ -47,6 +67,24 @@ TEST_CASE("advice that was given later outlives a preload") {
     input.preload();
     CHECK(flags().find(" sr") != std::string::npos);
     CHECK(flags().find(" rr") == std::string::npos);
+}
+
+TEST_CASE("a prefetch of what is not mapped advises that part of the file") {
+    TempFiles files;
+    files.make("data", 4 * chunk);
+    const BufferedDirectory directory(files.path());
+    const MappedInput input = directory.open("data");
+    const MappedInput slice = input.slice("s", chunk, 2 * chunk);
+    const auto advised = [](const MappedInput& what, std::uint64_t offset, std::uint64_t size) {
+        last_advised = {};
+        CHECK(what.prefetch(offset, size));
+        CHECK(last_advised.advice == POSIX_FADV_WILLNEED);
+        return std::pair(last_advised.offset, last_advised.bytes);
+    };
+    CHECK(advised(input, 0, 4 * chunk) == std::pair<off_t, off_t>(0, 4 * chunk));
+    CHECK(advised(input, 5000, 100) == std::pair<off_t, off_t>(5000, 100));
+    CHECK(advised(slice, 0, 2 * chunk) == std::pair<off_t, off_t>(chunk, 2 * chunk));
+    CHECK(advised(slice, 5000, 100) == std::pair<off_t, off_t>(chunk + 5000, 100));
 }
 
 TEST_CASE("residency and preload: what was asked for is in memory afterwards") {
