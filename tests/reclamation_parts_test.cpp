@@ -18,11 +18,13 @@
 #include "producer/reclaim/limbo.hpp"
 #include "producer/reclaim/pinned_epochs.hpp"
 #include "tests/support/epoch_ranges.hpp"
+#include "tests/support/failing_allocations.hpp"
 
 using namespace strata;
 using namespace strata::producer_impl;
 using ipc::EpochRange;
 using strata::test::contains;
+using strata::test::FailAfter;
 
 namespace {
 
@@ -134,6 +136,49 @@ TEST_CASE("limbo frees what no pin protects, and counts what each pin holds back
         }
     }
     CHECK(limbo.bytes() == 0);
+}
+
+TEST_CASE("a scan that finds no memory loses no block, and the next one goes on") {
+    const std::vector<EpochRange> pinned = {{3, 3}};
+    const std::vector<EpochRange> others = {{9, 9}};
+    std::uint64_t failures = 0;
+    for (bool failed = true; failed; ++failures) {
+        Limbo limbo;
+        limbo.reserve(3);
+        for (const std::uint64_t offset : {10U, 20U, 30U}) {
+            limbo.add({.region = nullptr, .offset = offset, .birth = 3, .tag = 4, .bytes = 7});
+        }
+        limbo.begin_scan(pinned);
+        std::vector<Retired> freed;
+        freed.reserve(3);
+        std::size_t examined = 0;
+        {
+            const FailAfter fault(failures);
+            examined = limbo.scan(64, freed);
+        }
+        failed = examined < 3;
+        CAPTURE(failures);
+        CHECK(freed.empty());
+        CHECK(limbo.scanning() == failed);
+        CHECK(limbo.held_by({3, 3}) == 7 * examined);
+        CHECK(limbo.held_bytes() == 7 * examined);
+        CHECK(limbo.unscanned_bytes() == 7 * (3 - examined));
+        if (failures % 2 == 0) {  // either goes on, or begins anew with what others pin
+            CHECK(limbo.scan(64, freed) == 3 - examined);
+            CHECK(limbo.held_by({3, 3}) == 21);
+        }
+        limbo.begin_scan(others);
+        while (limbo.scan(1, freed) != 0) {
+        }
+        CHECK(limbo.bytes() == 0);
+        std::set<std::uint64_t> offsets;
+        for (const Retired& block : freed) {
+            offsets.insert(block.offset);
+        }
+        CHECK(freed.size() == 3);
+        CHECK(offsets == std::set<std::uint64_t>{10, 20, 30});
+    }
+    CHECK(failures > 3);  // for the list of a holder, and for room in it
 }
 
 TEST_CASE("a scan frees each block once, portion by portion") {
