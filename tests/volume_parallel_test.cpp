@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work on many items by some threads, of which not all can be had. The program has a pthread_create
 // of its own, which fails when a test says so.
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -27,6 +28,7 @@ namespace {
 constexpr std::size_t items = 100;
 
 std::atomic<int> threads_to_be_had{-1};  ///< negative: as many as one likes
+std::atomic<std::size_t> threads_asked_for{0};
 
 /// While it lives, so many more threads can be started.
 struct FewThreads {
@@ -66,6 +68,7 @@ struct Seen {
 #ifdef STRATA_OWN_THREADS
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attributes,
                               void* (*start)(void*), void* argument) {
+    ++threads_asked_for;
     if (threads_to_be_had == 0) {
         return EAGAIN;
     }
@@ -90,6 +93,26 @@ TEST_CASE("each item is worked on once, by threads of their own") {
         CHECK(seen.threads.size() <= 3);
         CHECK(ticks > 0);
     }
+}
+
+TEST_CASE("no more threads are started than there are items, nor than were asked for") {
+    STRATA_SKIP_IF(sanitized, "with a sanitizer threads are the sanitizer's");
+    const auto started = [](std::size_t count, unsigned threads) {
+        Seen seen;
+        threads_asked_for = 0;
+        for_each_parallel(
+            count, threads, [&](std::size_t item, const std::atomic<bool>&) { seen.add(item); },
+            nullptr);
+        CHECK(seen.each_once(count));
+        return threads_asked_for.load();
+    };
+    CHECK(started(0, 4) == 0);
+    CHECK(started(1, 4) == 1);
+    CHECK(started(2, 4) == 2);
+    CHECK(started(items, 1) == 1);
+    CHECK(started(items, 4) == 4);
+    const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+    CHECK(started(items, 0) == std::min(items, processors));
 }
 
 TEST_CASE("threads that cannot be had are done without; not one is an error") {
