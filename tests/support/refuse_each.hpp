@@ -99,6 +99,9 @@ inline void refuse_each(const std::function<void()>& action,
                 CHECK(FailingCallAnywhere::happened());
                 CHECK_FALSE(thrown->operation().empty());
                 CHECK_FALSE(thrown->detail().empty());
+                // Its own failure is told, not what came of going on without it.
+                CHECK((thrown->errno_value() == error ||
+                       thrown->detail().starts_with("the restored store has ")));
                 // What was not read is not damaged, except to a restore that reads its store back.
                 CHECK((thrown->code() != Errc::corrupt ||
                        thrown->detail().starts_with("the restored store has ")));
