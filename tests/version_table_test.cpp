@@ -88,6 +88,24 @@ TEST_CASE("each generation has the version that it was put in with, until that i
     CHECK(table.memory.used() == empty + sizeof(CachedDimension));
 }
 
+TEST_CASE("a visitor is shown each version of its dimension, until it has what it wants") {
+    Table table;
+    table.put(7, 3, 5);
+    table.put(8, 3, 5);
+    table.put(7, 6, 9);
+    table.put(7, 10, 12);
+    const auto visits = [&](Dimension dimension, int wanted) {
+        int visited = 0;
+        table.versions.visit(dimension, [&](LookupEntry&) { return ++visited == wanted; });
+        return visited;
+    };
+    CHECK(visits(7, 1) == 1);
+    CHECK(visits(7, 2) == 2);
+    CHECK(visits(7, 100) == 3);
+    CHECK(visits(8, 100) == 1);
+    CHECK(visits(9, 100) == 0);
+}
+
 TEST_CASE("a record that describes a version makes it known in one more generation") {
     Table table;
     const CachedDimension& version = table.put(7, 3, 5);
