@@ -3,7 +3,10 @@
 // library's process-wide locks.
 #include "ipc/fork_hooks.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <sched.h>
@@ -110,6 +113,54 @@ TEST_CASE("hooks run while they are registered; one that is not takes no other w
     first.unregister_hook();
     fork_once();
     CHECK(first.after == 2);
+}
+
+TEST_CASE("whichever hook goes, the others run: once each, in the child as well") {
+    struct Hook final : ipc::ForkHook {
+        int before = 0;
+        int in_parent = 0;
+        int in_child = 0;
+        void prepare_fork() noexcept override { ++before; }
+        void parent_after_fork() noexcept override { ++in_parent; }
+        void child_after_fork() noexcept override { ++in_child; }
+        using ForkHook::register_hook;
+        using ForkHook::unregister_hook;
+    };
+    constexpr std::size_t count = 4;
+    std::array<std::size_t, count> order{0, 1, 2, 3};
+    do {
+        std::array<Hook, count> hooks;
+        for (Hook& hook : hooks) {
+            hook.register_hook();
+        }
+        for (std::size_t gone = 0; gone <= count; ++gone) {
+            std::array<int, count> expected{};
+            for (std::size_t i = gone; i < count; ++i) {
+                expected[order[i]] = 1;
+            }
+            const pid_t child = ::fork();
+            if (child == 0) {
+                bool right = true;
+                for (std::size_t i = 0; i < count; ++i) {
+                    right = right && hooks[i].before == expected[i] &&
+                            hooks[i].in_child == expected[i] && hooks[i].in_parent == 0;
+                }
+                ::_exit(right ? 0 : 1);
+            }
+            int status = -1;
+            REQUIRE(::waitpid(child, &status, 0) == child);
+            REQUIRE(status == 0);
+            for (std::size_t i = 0; i < count; ++i) {
+                REQUIRE(hooks[i].before == expected[i]);
+                REQUIRE(hooks[i].in_parent == expected[i]);
+                REQUIRE(hooks[i].in_child == 0);
+                hooks[i].before = hooks[i].in_parent = 0;
+            }
+            if (gone < count) {
+                hooks[order[gone]].unregister_hook();
+            }
+        }
+    } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST_CASE("a fork waits until no thread holds a lock that the process has once") {
