@@ -67,6 +67,9 @@ TEST_CASE("bytes that are no UTF-8 are shown one by one, whatever surrounds them
     CHECK(valid_utf8("\u00E4\u20AC\U0010FFFD"));
     CHECK_FALSE(valid_utf8("\u00E4\xc3"));
     // Every number: characters are kept or escaped as a whole, and the result is UTF-8.
+    std::uint32_t hidden = 0;
+    std::uint32_t stretches = 0;
+    bool was_hidden = false;
     for (std::uint32_t code = 0; code < 0x120000; ++code) {
         const std::string bytes = encoded(code);
         const std::string shown = printable(bytes);
@@ -75,7 +78,15 @@ TEST_CASE("bytes that are no UTF-8 are shown one by one, whatever surrounds them
             valid_utf8(bytes) != character) {
             FAIL_CHECK(code);
         }
+        const bool is_hidden = character && shown != bytes;
+        hidden += is_hidden ? 1 : 0;
+        stretches += is_hidden && !was_hidden ? 1 : 0;
+        was_hidden = is_hidden;
     }
+    // What Unicode 15.1 calls a control, a format or a separator of lines or paragraphs, ignorable
+    // by default, or, in the first plane, no character.
+    CHECK(hidden == 4307);
+    CHECK(stretches == 29);
 }
 
 TEST_CASE("text that went through once is not changed again") {
@@ -91,6 +102,9 @@ TEST_CASE("a JSON document stays JSON, and says the same in harmless characters"
     CHECK(printable_json("\"\U000E0041\"") == "\"\\udb40\\udc41\"");
     CHECK(printable_json("\"\xc3\"") == "\"\uFFFD\"");
     CHECK(printable_json("\"\u00E4\"") == "\"\u00E4\"");
+    CHECK(printable_json("{\r\n\t}") == "{\r\n\t}");
+    CHECK(printable_json("\x01\v\x1f") == "\\u0001\\u000b\\u001f");
+    CHECK(printable_json("\U000E0FFF\U000110BD") == "\\udb43\\udfff\\ud804\\udcbd");
 }
 
 TEST_CASE("labels are escaped for Prometheus, and different names stay different labels") {
