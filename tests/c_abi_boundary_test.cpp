@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nothing that C++ throws crosses the C ABI, memory that runs out least of all.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -106,6 +112,99 @@ TEST_CASE("an error of the library keeps its parts; long texts are cut between c
     const std::string message = error.message;
     CHECK(message.size() >= sizeof error.message - 4);
     CHECK(strata::valid_utf8(message));
+}
+
+TEST_CASE("structs of any size that a header could have are read and written within it") {
+    struct Known {
+        std::uint32_t struct_size;
+        std::uint32_t first;
+        std::uint64_t second;
+    };
+    constexpr std::size_t most = strata::bindings::most_struct_size;
+    constexpr std::byte untouched{0xA5};
+    alignas(Known) static std::array<std::byte, most + 16> room;
+    Known* const caller = reinterpret_cast<Known*>(room.data());
+    const auto set_up = [&](std::uint32_t size, std::byte rest) {
+        room.fill(rest);
+        caller->struct_size = size;
+    };
+    const auto refused = [](auto&& act) {
+        strata_error error = STRATA_ERROR_INIT;
+        return strata::bindings::guarded("call", &error, act) == STRATA_INVALID_ARGUMENT;
+    };
+    for (const std::uint32_t size : {0U, 3U, std::uint32_t{most} + 1, ~0U}) {
+        CAPTURE(size);
+        set_up(size, untouched);
+        CHECK(refused([&] { strata::bindings::options_of(caller); }));
+        CHECK(refused([&] { strata::bindings::give_struct(caller, Known{}); }));
+        CHECK(room[4] == untouched);
+    }
+    for (const std::uint32_t size : {4U, 8U, 15U, 16U, 17U, 24U, std::uint32_t{most}}) {
+        CAPTURE(size);
+        set_up(size, untouched);
+        const Known given{.struct_size = 0, .first = 0x01010101, .second = 0x0202020202020202};
+        strata::bindings::give_struct(caller, given);
+        CHECK(caller->struct_size == size);
+        for (std::size_t i = 4; i < room.size(); ++i) {
+            const std::byte expected = i >= size ? untouched
+                                       : i < 8   ? std::byte{1}
+                                       : i < 16  ? std::byte{2}
+                                                 : std::byte{0};
+            REQUIRE(room[i] == expected);
+        }
+
+        // What is behind the caller's struct is not its options.
+        set_up(size, std::byte{0});
+        std::fill(room.begin() + size, room.end(), untouched);
+        Known known = strata::bindings::options_of(caller);
+        CHECK(known.first == 0);
+        CHECK(known.second == 0);
+        // An option counts up to the last byte; one that is not known is refused there, too.
+        if (size > 4) {
+            room[size - 1] = std::byte{3};
+            CHECK(refused([&] { known = strata::bindings::options_of(caller); }) == (size > 16));
+            CHECK((known.first != 0) == (size == 8));
+            CHECK((known.second != 0) == (size == 15 || size == 16));
+        }
+    }
+    CHECK(strata::bindings::options_of<Known>(nullptr).second == 0);
+}
+
+TEST_CASE("an error of any size is filled as far as it goes, or left alone") {
+    const auto fill = [](std::uint32_t size, strata_error& error) {
+        std::memset(&error, 0x7F, sizeof error);
+        error.struct_size = size;
+        return strata::bindings::guarded("call", &error, [] {
+            throw strata::Error({.code = strata::Errc::corrupt,
+                                 .operation = "read",
+                                 .detail = std::string(3000, 'x'),
+                                 .current = ~std::uint64_t{0}});
+        });
+    };
+    strata_error error;
+    for (const std::uint32_t size : {0U, 3U, 64U * 1024 + 1}) {
+        CHECK(fill(size, error) == STRATA_CORRUPT);
+        CHECK(error.code == 0x7F7F7F7F);
+    }
+    constexpr std::size_t message = offsetof(strata_error, message);
+    for (const std::uint32_t size : {4U, 8U, std::uint32_t{message}, std::uint32_t{message} + 1,
+                                     std::uint32_t{message} + 9, std::uint32_t{sizeof error}}) {
+        CAPTURE(size);
+        CHECK(fill(size, error) == STRATA_CORRUPT);
+        CHECK(error.struct_size == size);
+        CHECK(error.code == (size > 4 ? int{STRATA_CORRUPT} : 0x7F7F7F7F));
+        CHECK((error.current == ~std::uint64_t{0}) == (size >= message));
+        const std::size_t room = std::min<std::size_t>(size - std::min<std::size_t>(size, message),
+                                                       sizeof error.message);
+        if (room > 0) {
+            REQUIRE(std::memchr(error.message, 0, room) == error.message + room - 1);
+            CHECK(std::string(error.message) ==
+                  ("read: " + std::string(3000, 'x')).substr(0, room - 1));
+        }
+        if (size < sizeof error) {
+            CHECK(reinterpret_cast<const char*>(&error)[size] == 0x7F);
+        }
+    }
 }
 
 TEST_CASE("memory that runs out anywhere is a status, and nothing is lost") {

@@ -68,9 +68,9 @@ T options_of(const T* options) {
         const std::size_t given = checked_struct_size(options->struct_size);
         // Safe: the caller says that so many bytes are its own.
         const auto* const bytes = reinterpret_cast<const std::byte*>(options);
-        std::memcpy(&known, bytes, std::min(given, sizeof(T)));
-        if (given > sizeof(T) &&
-            std::ranges::any_of(std::span(bytes, given).subspan(sizeof(T)),
+        const std::size_t taken = std::min(given, sizeof(T));
+        std::memcpy(&known, bytes, taken);
+        if (std::ranges::any_of(std::span(bytes, given).subspan(taken),
                                 [](std::byte b) { return b != std::byte{}; })) {
             throw BadArgument{"an option is set that this version of the library does not know"};
         }
@@ -83,10 +83,9 @@ template <class T>
 void give_struct(T* to, T known) {
     const std::size_t given = checked_struct_size(to->struct_size);
     known.struct_size = to->struct_size;
-    std::memcpy(static_cast<void*>(to), &known, std::min(given, sizeof(T)));
-    if (given > sizeof(T)) {
-        std::memset(reinterpret_cast<std::byte*>(to) + sizeof(T), 0, given - sizeof(T));
-    }
+    const std::size_t taken = std::min(given, sizeof(T));
+    std::memcpy(static_cast<void*>(to), &known, taken);
+    std::memset(reinterpret_cast<std::byte*>(to) + taken, 0, given - taken);
 }
 
 /// A member of an enum that the header declares, or BadArgument.
