@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel is advised about files of directories, and what is in memory afterwards.
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <fstream>
 #include <string>
+#include <sys/mman.h>
 #include <sys/types.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "tests/skip.hpp"
 #include "tests/support/files.hpp"
+#include "tests/support/system_calls.hpp"
 #include <strata/strata.hpp>
 
 using namespace strata;
@@ -22,23 +27,38 @@ namespace {
 
 constexpr std::uint64_t chunk = 1 << 20;
 
-/// What this thread last advised the kernel about a file.
+/// What this thread last advised the kernel about a file, and about a mapping.
 struct Advised {
     off_t offset = -1;
     off_t bytes = -1;
     int advice = -1;
 };
+struct AdvisedMapping {
+    const std::byte* begin = nullptr;
+    std::size_t bytes = 0;
+    int advice = -1;
+
+    const std::byte* end() const noexcept { return begin + bytes; }
+};
 thread_local Advised last_advised;
+thread_local AdvisedMapping last_advised_mapping;
 
 }  // namespace
 
-// The C library's name: the program's own, which notes what it is asked for.
+#if STRATA_OWN_SYSTEM_CALLS
+// The C library's names: the program's own, which note what they are asked for.
 extern "C" int posix_fadvise(int fd, off_t offset, off_t bytes, int advice) noexcept {
     last_advised = {offset, bytes, advice};
     static const auto real =
         reinterpret_cast<decltype(&::posix_fadvise)>(::dlsym(RTLD_NEXT, "posix_fadvise"));
     return real(fd, offset, bytes, advice);
 }
+extern "C" int madvise(void* begin, size_t bytes, int advice) noexcept {
+    last_advised_mapping = {static_cast<const std::byte*>(begin), bytes, advice};
+    static const auto real = reinterpret_cast<decltype(&::madvise)>(::dlsym(RTLD_NEXT, "madvise"));
+    return real(begin, bytes, advice);
+}
+#endif
 
 TEST_CASE("advice that was given later outlives a preload") {
     TempFiles files;
@@ -70,6 +90,7 @@ TEST_CASE("advice that was given later outlives a preload") {
 }
 
 TEST_CASE("a prefetch of what is not mapped advises that part of the file") {
+    STRATA_SKIP_IF(!calls_can_fail, "with this sanitizer the calls cannot be watched");
     TempFiles files;
     files.make("data", 4 * chunk);
     const BufferedDirectory directory(files.path());
@@ -85,6 +106,33 @@ TEST_CASE("a prefetch of what is not mapped advises that part of the file") {
     CHECK(advised(input, 5000, 100) == std::pair<off_t, off_t>(5000, 100));
     CHECK(advised(slice, 0, 2 * chunk) == std::pair<off_t, off_t>(chunk, 2 * chunk));
     CHECK(advised(slice, 5000, 100) == std::pair<off_t, off_t>(chunk + 5000, 100));
+}
+
+TEST_CASE("a small prefetch of what is mapped advises the pages of that part") {
+    STRATA_SKIP_IF(!calls_can_fail, "with this sanitizer the calls cannot be watched");
+    TempFiles files;
+    files.make("data", 4 * chunk);
+    const MappedDirectory directory(files.path());
+    const MappedInput input = directory.open("data");
+    REQUIRE(input.backing() == Backing::mapped);
+    const MappedInput slice = input.slice("s", chunk, 2 * chunk);
+    const auto page = static_cast<std::ptrdiff_t>(::sysconf(_SC_PAGESIZE));
+    const auto check = [&](const MappedInput& what, std::uint64_t offset, std::uint64_t size) {
+        const FileView view = what.view(offset, size);
+        last_advised_mapping = {};
+        CHECK(what.prefetch(offset, size));
+        CHECK(last_advised_mapping.advice == MADV_WILLNEED);
+        CHECK(last_advised_mapping.begin <= view.data());
+        CHECK(last_advised_mapping.begin > view.data() - page);
+        CHECK(last_advised_mapping.end() >= view.data() + size);
+        CHECK(last_advised_mapping.end() < view.data() + size + page);
+    };
+    check(input, 0, 100);
+    check(input, 50'000, 100'000);
+    check(slice, 0, 100);
+    check(slice, 50'000, 100'000);
+    CHECK(directory.statistics().prefetches == 4);
+    CHECK(directory.statistics().prefetches_dropped == 0);
 }
 
 TEST_CASE("residency and preload: what was asked for is in memory afterwards") {
