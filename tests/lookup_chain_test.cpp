@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -268,4 +269,62 @@ TEST_CASE("what a reader has turned away from makes room for what it looks into 
     };
     CHECK(lists_of(0) == 20);
     CHECK(lists_of(20) == 20);
+}
+
+TEST_CASE("what nobody reads any more is forgotten, however many dimensions are looked into") {
+    const TempStore store;
+    Producer producer = store.create();
+    // Few dimensions; many of which few change; many of which more change than are compared.
+    for (const auto& [looks, changes] :
+         {std::pair{1U, 1U}, std::pair{60U, 2U}, std::pair{60U, 60U}}) {
+        CAPTURE(looks);
+        CAPTURE(changes);
+        Consumer consumer = store.attach();
+        Snapshot before;
+        std::uint64_t most = 0;
+        for (unsigned commit = 0; commit < 300; ++commit) {
+            Batch batch = producer.batch();
+            for (Dimension dimension = 0; dimension < std::max(changes, commit == 0 ? looks : 0U);
+                 ++dimension) {
+                batch.put({dimension, 3}, std::to_string(commit));
+            }
+            batch.crystallize();
+            Snapshot now = consumer.snapshot();  // while the one before is held
+            for (Dimension dimension = 0; dimension < looks; ++dimension) {
+                REQUIRE(now.find({dimension, 3}));
+            }
+            REQUIRE(now.find({0, 3}).text() == std::to_string(commit));
+            before = std::move(now);
+            most = std::max(most, consumer.statistics().cached_dimensions);
+        }
+        // Those of two snapshots, and of views that wait to be closed.
+        CHECK(most <= std::uint64_t{30} * looks);
+    }
+}
+
+TEST_CASE("views of older generations find what holds on while the newest one is asked") {
+    const TempStore store;
+    ProducerOptions options = store.producer_options();
+    options.retain = 200;
+    Producer producer = Producer::create(store.name(), options);
+    Batch batch = producer.batch();
+    for (Dimension dimension = 0; dimension < dimensions; ++dimension) {
+        batch.put({dimension, 3}, "first");
+    }
+    batch.crystallize();
+    Consumer consumer = store.attach();
+    (void)consumer.snapshot();  // from the second on, views stay open a while
+    for (int commit = 0; commit < 150; ++commit) {
+        batch.put({0, 3}, std::to_string(commit));
+        const Generation newest = batch.crystallize();
+        const Snapshot now = consumer.snapshot();
+        const Snapshot older = consumer.snapshot(newest - 1);
+        const consumer_impl::View& view = *consumer_impl::Access::view_of(older);
+        REQUIRE(older.find({7, 3}).text() == "first");
+        CHECK((view.front_version(7) != nullptr || view.entry_of(7).entry != nullptr));
+        for (Dimension dimension = 1; commit == 0 && dimension < dimensions; ++dimension) {
+            REQUIRE(now.find({dimension, 3}));
+        }
+        REQUIRE(now.find({0, 3}).text() == std::to_string(commit));
+    }
 }

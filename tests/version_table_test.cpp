@@ -275,10 +275,64 @@ TEST_CASE("a new chain does not believe what an older one holds") {
     CHECK(table.at(31, 7, newest) == nullptr);
     table.versions.hold_on(version);
     CHECK(table.at(31, 7, newest) == &version);
-    // A view that is newer than the chain has it, too; it holds on all the same.
-    CHECK(table.versions.match(33, record_of(version)) == &version);
-    CHECK(table.versions.kept_until(version) == 33);
+    CHECK(table.versions.match(22, record_of(version)) == &version);
     CHECK(table.at(40, 7, newest) == &version);
+    // A view that is newer than the chain is not in it.
+    CHECK(table.versions.match(33, record_of(version)) == &version);
+    CHECK(table.at(33, 7) == &version);
+    CHECK(table.at(30, 7, newest) == &version);
+    CHECK(table.at(34, 7, newest) == nullptr);
+    CHECK(table.versions.kept_until(version) == 33);
+}
+
+TEST_CASE("a version of an ended chain gets an end that does not move on") {
+    Table table;
+    table.versions.begin_chain(5);
+    CachedDimension& version = table.put(7, 3, 5);
+    table.versions.hold_on(version);
+    table.versions.begin_chain(6);
+    const auto settle = [&] {
+        table.versions.visit(7, [&](LookupEntry& entry) {
+            table.versions.settle_ended(entry);
+            return false;
+        });
+    };
+    settle();
+    CHECK(table.versions.kept_until(version) == 5);
+    table.versions.begin_chain(7);
+    table.versions.begin_chain(8);
+    settle();
+    CHECK(table.versions.kept_until(version) == 5);
+    CHECK(table.at(5, 7) == &version);
+    // What holds on is not touched.
+    table.versions.match(8, record_of(version));
+    table.versions.hold_on(version);
+    settle();
+    CHECK(table.at(9, 7, table.versions.chain()) == &version);
+}
+
+TEST_CASE("generations that a table cannot count have nothing that holds on") {
+    Table table;
+    const Generation far = std::uint64_t{3} << 30;
+    table.versions.begin_chain(far);
+    const std::uint32_t chain = table.versions.chain();
+    // Of a table whose base lies between: an old generation is before it.
+    for (Dimension dimension = 100; dimension < 200; ++dimension) {
+        table.put(dimension, far, far);
+    }
+    REQUIRE(table.versions.newest().base() > 5);
+    CachedDimension& version = table.put(7, far, far);
+    table.versions.hold_on(version);
+    CHECK(table.at(far + 1, 7, chain) == &version);
+    CHECK(table.at(5, 7, chain) == nullptr);
+    CHECK(table.at(table.versions.newest().base(), 7, chain) == nullptr);
+    // One that is made for an old generation counts the newest ones.
+    table.versions.begin_chain(4 * far);
+    table.versions.make_room(5, 0);
+    CachedDimension& later = table.put(8, 4 * far, 4 * far);
+    table.versions.hold_on(later);
+    CHECK(table.at(4 * far, 8, table.versions.chain()) == &later);
+    CHECK(table.at(5, 8, table.versions.chain()) == nullptr);
 }
 
 TEST_CASE("a length of generations is never taken for a chain") {

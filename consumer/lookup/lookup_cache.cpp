@@ -127,7 +127,11 @@ void LookupCache::forget_unread() noexcept {
 
 void LookupCache::forget_if_unread(LookupEntry& entry) noexcept {
     const CachedDimension* const version = entry.version.load(std::memory_order_relaxed);
-    if (version != nullptr && !is_read(*version)) {
+    if (version == nullptr) {
+        return;
+    }
+    versions_.settle_ended(entry);
+    if (!is_read(*version)) {
         forget(entry);
     }
 }

@@ -35,12 +35,16 @@ struct alignas(32) LookupEntry {
     /// Chains have this bit, lengths have not.
     static constexpr std::uint32_t endless = std::uint32_t{1} << 31;
 
-    /// Whether a reader of this chain may believe it, so many generations after the first.
+    /// Generations that can be counted from a base; one less than fit, for `no_generations`.
+    static constexpr std::uint64_t span = 0xFFFF'FFFE;
+
+    /// Whether a reader of this chain may believe it, in a generation that is counted from the
+    /// base, or before it.
     static bool holds(std::uint64_t generations, std::uint64_t relative,
                       std::uint32_t chain) noexcept {
         const std::uint64_t since = relative - (generations >> 32);
         const auto length = static_cast<std::uint32_t>(generations);
-        return length < endless ? since <= length : length == chain && since <= relative;
+        return length < endless ? since <= length : length == chain && since <= span;
     }
 };
 static_assert(sizeof(LookupEntry) == 32);
@@ -53,8 +57,7 @@ public:
     };
     using Pointer = std::unique_ptr<LookupTable, Free>;
 
-    /// Generations that can be counted from a base; one less than fit, for `no_generations`.
-    static constexpr std::uint64_t span = 0xFFFF'FFFE;
+    static constexpr std::uint64_t span = LookupEntry::span;
 
     /// `capacity`: a power of two. Throws std::bad_alloc.
     static Pointer make(Generation base, std::uint64_t capacity, const SeededHash& hash);

@@ -16,26 +16,35 @@ constexpr unsigned most_changed = 32;
 }  // namespace
 
 void VersionCarrier::next(const View* before, View& view) noexcept {
-    if (asked_ >= least_asked) {
-        in_a_row_ = 1;
-    } else if (in_a_row_ != 0) {
-        in_a_row_ = in_a_row_ < most_in_a_row ? in_a_row_ + 1 : 0;
+    if (is_wide()) {
+        in_a_row_ = asked_ >= least_asked ? 1 : in_a_row_ < most_in_a_row ? in_a_row_ + 1 : 0;
     }
-    const bool compared = in_a_row_ != 0 && !versions_.is_broken() && before != nullptr &&
+    asked_ = 0;
+    const bool compared = is_wide() && !is_pausing() && before != nullptr &&
                           before->generation == versions_.chain_last() &&
                           before->generation < view.generation && compare(*before, view);
     if (!compared) {
         versions_.begin_chain(view.generation);
-    }
-    asked_ = 0;
-    asking_ = compared && in_a_row_ == most_in_a_row;
-    if (asking_) {
+    } else if (in_a_row_ == most_in_a_row) {
+        view.stay_out(true);
         return;
     }
     view.join(versions_.chain());
     if (compared) {
         carry_front(*before, view);
     }
+}
+
+// Neither a comparison that was given up nor a chain that ended for want of memory is worth it each
+// time.
+bool VersionCarrier::is_pausing() noexcept {
+    if (versions_.is_broken() && since_break_ >= most_in_a_row) {
+        since_break_ = 0;
+        return true;
+    }
+    ++since_break_;
+    pause_ -= pause_ != 0 ? 1 : 0;
+    return pause_ != 0;
 }
 
 // Both generations are pinned, so equal entry words of the two directories are one record, which
@@ -49,6 +58,7 @@ bool VersionCarrier::compare(const View& before, const View& view) noexcept {
     };
     if (!ipc::IndexComparison(before.directory, view.directory, true, most_nodes, end).run() ||
         changed > most_changed) {
+        pause_ = pause_after_failure;
         return false;
     }
     versions_.extend_chain(view.generation);
@@ -64,27 +74,34 @@ void VersionCarrier::carry_front(const View& before, View& view) const noexcept 
 }
 
 CachedDimension* VersionCarrier::asked(View& view, Dimension dimension) noexcept {
-    if (view.generation != versions_.chain_last()) {
+    if (!view.asking.load(std::memory_order_relaxed) || view.generation != versions_.chain_last()) {
         return nullptr;
     }
-    ++asked_;
-    if (!asking_) {
-        return nullptr;  // the view would have found it
+    CachedDimension* const held = versions_.held_on(dimension);
+    if (held != nullptr && view.front_version(dimension) == nullptr) {
+        count(view);
     }
-    if (asked_ == least_asked) {
-        asking_ = false;
-        view.join(versions_.chain());
-    }
-    return versions_.held_on(dimension);
+    return held;
 }
 
 // A version of the last generation that an older one has, too, has not changed between them.
 void VersionCarrier::found(View& view, CachedDimension& version) noexcept {
     if (view.generation == versions_.chain_last()) {
-        versions_.hold_on(version);
+        count(view);
+        if (is_wide()) {
+            versions_.hold_on(version);
+        }
     }
-    if (view.generation <= versions_.chain_last() && !asking_) {
+    if (view.generation <= versions_.chain_last() && !view.asking.load(std::memory_order_relaxed)) {
         view.join(versions_.chain());
+    }
+}
+
+void VersionCarrier::count(View& view) noexcept {
+    ++asked_;
+    if (asked_ == least_asked) {
+        view.join(versions_.chain());
+        view.visit_front([&](CachedDimension& version) { versions_.hold_on(version); });
     }
 }
 

@@ -17,7 +17,7 @@ public:
     /// `view` has been opened and is empty; `before` is the view before it, if that is open and may
     /// still be taken, so that its blocks and all that the table says of it are there.
     void next(const View* before, View& view) noexcept;
-    /// A dimension is looked for that a view does not know. Its version, if no record is needed to
+    /// A dimension is looked for in a view that is asking. Its version, if no record is needed to
     /// tell it.
     CachedDimension* asked(View& view, Dimension dimension) noexcept;
     /// A version was found in the view's directory.
@@ -29,14 +29,20 @@ private:
     // After so many comparisons it is seen again whether the reader still looks into so many: what
     // is carried is not asked for.
     static constexpr unsigned most_in_a_row = 64;
+    static constexpr unsigned pause_after_failure = 16;
 
+    /// Whether the reader looks into many dimensions of each generation.
+    bool is_wide() const noexcept { return asked_ >= least_asked || in_a_row_ != 0; }
+    bool is_pausing() noexcept;
+    void count(View& view) noexcept;
     bool compare(const View& before, const View& view) noexcept;
     void carry_front(const View& before, View& view) const noexcept;
 
     VersionTable& versions_;
-    unsigned asked_ = 0;  // for dimensions of the last generation
-    unsigned in_a_row_ = 0;
-    bool asking_ = false;  // its view has not joined the chain
+    unsigned asked_ = 0;     // for dimensions of the last generation
+    unsigned in_a_row_ = 0;  // generations of a wide reader, since it last asked for so many
+    unsigned since_break_ = most_in_a_row;
+    unsigned pause_ = 0;
 };
 
 }  // namespace strata::consumer_impl

@@ -19,20 +19,16 @@ VersionTable::~VersionTable() {
 
 std::uint64_t VersionTable::generations_of(const LookupTable& table,
                                            const CachedDimension& version) noexcept {
-    const auto word = [&](Generation first, std::uint32_t length_or_chain) {
-        return (std::max(first, table.base() + 1) - table.base()) << 32 | length_or_chain;
-    };
-    if (version.chain != 0) {
-        return word(version.first, version.chain);
+    constexpr std::uint64_t longest = LookupEntry::endless - 1;
+    const bool endless = version.chain != 0;
+    Generation first = std::max(version.first, table.base() + 1);
+    if (!endless && version.last > longest) {
+        first = std::max(first, version.last - longest);
     }
-    if (!table.counts(version.last)) {
+    if (!table.counts(endless ? first : version.last)) {
         return LookupEntry::no_generations;
     }
-    constexpr std::uint64_t longest = LookupEntry::endless - 1;
-    const Generation first =
-        std::max({version.first, table.base() + 1,
-                  version.last > longest ? version.last - longest : Generation{0}});
-    return word(first, static_cast<std::uint32_t>(version.last - first));
+    return (first - table.base()) << 32 | (endless ? version.chain : version.last - first);
 }
 
 // What the entry says of generations, from what the version does.
@@ -68,7 +64,8 @@ bool VersionTable::make_room(Generation generation, std::uint64_t opened) {
         return false;
     }
     tables_.back().opened = opened;
-    add_table(generation, std::bit_ceil(std::max(first_capacity, 4 * (size_ + 1))));
+    add_table(std::max(generation, chain_last_),
+              std::bit_ceil(std::max(first_capacity, 4 * (size_ + 1))));
     for (std::uint64_t at = 0; at < old.capacity(); ++at) {
         CachedDimension* const version = old.at(at).version.load(std::memory_order_relaxed);
         if (version != nullptr) {
@@ -119,10 +116,8 @@ CachedDimension* VersionTable::match(Generation generation,
             return false;
         }
         found = &version;
-        if (version.chain != chain_) {
-            version.kept = kept_until(version);
-            version.last = holds_until(version);
-            version.chain = 0;
+        if (version.chain != chain_ || generation > chain_last_) {
+            settle(entry);
         }
         version.first = std::min(version.first, generation);
         version.last = std::max(version.last, generation);
@@ -134,13 +129,7 @@ CachedDimension* VersionTable::match(Generation generation,
 
 void VersionTable::begin_chain(Generation generation) noexcept {
     if (chain_ == 0xFFFF'FFFF) {  // its number must not be met with again
-        visit_all([&](LookupEntry& entry) {
-            CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
-            version.kept = kept_until(version);
-            version.last = holds_until(version);
-            version.chain = 0;
-            note(newest(), entry, version);
-        });
+        visit_all([&](LookupEntry& entry) { settle(entry); });
         chain_ = LookupEntry::endless;
     }
     ++chain_;
@@ -158,14 +147,27 @@ void VersionTable::hold_on(CachedDimension& version) noexcept {
 
 void VersionTable::end(Dimension dimension) noexcept {
     visit(dimension, [&](LookupEntry& entry) {
-        CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
-        if (version.chain == chain_) {
-            version.last = holds_until(version);
-            version.chain = 0;
-            note(newest(), entry, version);
+        if (entry.version.load(std::memory_order_relaxed)->chain == chain_) {
+            settle(entry);
         }
         return false;
     });
+}
+
+void VersionTable::settle_ended(LookupEntry& entry) noexcept {
+    if (entry.version.load(std::memory_order_relaxed)->chain != chain_) {
+        settle(entry);
+    }
+}
+
+void VersionTable::settle(LookupEntry& entry) noexcept {
+    CachedDimension& version = *entry.version.load(std::memory_order_relaxed);
+    if (version.chain != 0) {
+        version.kept = kept_until(version);
+        version.last = holds_until(version);
+        version.chain = 0;
+        note(newest(), entry, version);
+    }
 }
 
 CachedDimension* VersionTable::held_on(Dimension dimension) const noexcept {

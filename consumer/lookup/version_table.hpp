@@ -64,6 +64,8 @@ public:
     void hold_on(CachedDimension& version) noexcept;
     /// The next generation of the chain has another version of the dimension, or none.
     void end(Dimension dimension) noexcept;
+    /// A version of a chain that has ended gets an end: the later, the less is known of it.
+    void settle_ended(LookupEntry& entry) noexcept;
     /// What the last generation of the chain has, if it is known.
     CachedDimension* held_on(Dimension dimension) const noexcept;
     /// No view of a later generation leads to the version: until then it has to stay.
@@ -118,6 +120,7 @@ private:
     static void note(const LookupTable& table, LookupEntry& entry,
                      const CachedDimension& version) noexcept;
     void note(const CachedDimension& version) noexcept;
+    void settle(LookupEntry& entry) noexcept;
     void add_table(Generation generation, std::uint64_t capacity);
 
     const SeededHash hash_;

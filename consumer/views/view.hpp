@@ -48,6 +48,8 @@ struct View : detail::FrontTable, CacheAligned {
     std::atomic<const LookupTable*> table{nullptr};
     /// The chain of generations whose versions it may believe (version_table.hpp); 0: none.
     std::atomic<std::uint32_t> chain{0};
+    /// It has not joined its chain, to see how much is asked of it.
+    std::atomic<bool> asking{false};
     std::uint64_t opened = 0;  // its number among all that were
     std::uint64_t generation = 0;
     std::uint64_t root_offset = 0;
@@ -60,12 +62,22 @@ struct View : detail::FrontTable, CacheAligned {
     /// What is known of a dimension in this generation, if anything yet. Any thread that holds
     /// the view.
     LookupTable::Found entry_of(Dimension dimension) const noexcept {
-        // Acquire; partners: the releases in `join` and `use_table`.
+        // Acquire, and first; partners: the releases in `join` and `use_table`.
         const std::uint32_t joined = chain.load(std::memory_order_acquire);
         return table.load(std::memory_order_acquire)->find(generation, dimension, joined);
     }
-    /// What differs from the generation before has been marked in the table. The pool's mutex.
-    void join(std::uint32_t compared) noexcept { chain.store(compared, std::memory_order_release); }
+    /// What differs from the generation before has been marked in the table: the newest, for older
+    /// ones do not say what has ended since. The pool's mutex.
+    void join(std::uint32_t compared) noexcept {
+        use_table();
+        asking.store(false, std::memory_order_relaxed);
+        chain.store(compared, std::memory_order_release);
+    }
+    /// In no chain, until it joins one. Nobody reads it yet, or the pool's mutex.
+    void stay_out(bool ask) noexcept {
+        asking.store(ask, std::memory_order_relaxed);
+        chain.store(0, std::memory_order_relaxed);
+    }
     /// The pool's mutex.
     void use_table() noexcept { table.store(&cache->table(), std::memory_order_release); }
 

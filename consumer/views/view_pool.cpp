@@ -214,7 +214,7 @@ View* ViewPool::open_view(OffsetOf offset_of, std::uint32_t kind) {
             retired_.reserve(stock_.size());
             View* const view = stock_.take();
             view->front_open.store(true, std::memory_order_relaxed);
-            view->join(0);
+            view->stay_out(false);
             view->use_table();
             view->root = root;
             view->generation = root.generation;
@@ -287,7 +287,7 @@ void ViewPool::release_idle_pin() noexcept {
 }
 
 CachedDimension* ViewPool::touch(View& view, Dimension dimension) {
-    {
+    if (view.asking.load(std::memory_order_relaxed)) {
         const ipc::MutexLock lock(mutex_);
         if (CachedDimension* const carried = carrier_.asked(view, dimension)) {
             view.use_table();
@@ -302,7 +302,7 @@ CachedDimension* ViewPool::touch(View& view, Dimension dimension) {
     }
     const ipc::MutexLock lock(mutex_);
     CachedDimension& version = dimensions_.version_of(view.generation, *record);
-    view.use_table();  // before it may join a chain: older tables do not say what has ended since
+    view.use_table();
     carrier_.found(view, version);
     view.add_to_front(version);
     return &version;

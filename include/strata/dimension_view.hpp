@@ -19,10 +19,11 @@ struct View;
 namespace strata::inline STRATA_ABI_NAMESPACE {
 
 /// What Snapshot::in gives: a handle that spares each look-up the step from the dimension's number
-/// to what is known of it. A few words, cheap to copy; valid as long as any
-/// Snapshot of the same Consumer and generation. All members are const and may be called from any
-/// thread at once. A default-constructed one, or one of a dimension that the generation does not
-/// have, is false, empty, and finds nothing.
+/// to what is known of it. A few words, cheap to copy; valid as long as the Snapshot that it comes
+/// from, or one that was copied or moved from that: another one of the same generation is not
+/// enough. All members are const and may be called from any thread at once. A default-constructed
+/// one, or one of a dimension that the generation does not have, is false, empty, and finds
+/// nothing.
 class DimensionView {
 public:
     DimensionView() noexcept = default;
