@@ -275,8 +275,13 @@ TEST_CASE("what nobody reads any more is forgotten, however many dimensions are 
     const TempStore store;
     Producer producer = store.create();
     // Few dimensions; many of which few change; many of which more change than are compared.
-    for (const auto& [looks, changes] :
-         {std::pair{1U, 1U}, std::pair{60U, 2U}, std::pair{60U, 60U}}) {
+    struct Reading {
+        unsigned looks;
+        unsigned changes;
+    };
+    for (const Reading& reading : {Reading{1, 1}, Reading{60, 2}, Reading{60, 60}}) {
+        const unsigned looks = reading.looks;
+        const unsigned changes = reading.changes;
         CAPTURE(looks);
         CAPTURE(changes);
         Consumer consumer = store.attach();
